@@ -1,0 +1,48 @@
+"""What has ended → what follows: the Job service and the Job-Scheduler. Source: flows.md, "Non-Zero Exitcode"."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from rota.protocol.ids import AttemptId, JobId
+from rota.protocol.job_finished import Result
+from rota.protocol.spec import Spec
+from rota.protocol.states import JobState, Verdict
+from rota.protocol.wire import Answer, Request
+
+
+class Ended(Answer, frozen=True):
+    """A job that waits for the scheduler's word.
+
+    `attempt_id` is its last attempt (null: none was made); `tries` and `losses` count the attempts that were started
+    and that were lost since the job was submitted or retried by a person.
+    """
+
+    job_id: JobId
+    attempt_id: AttemptId | None
+    state: JobState
+    spec: Spec
+    result: Result | None
+    tries: int
+    losses: int
+
+
+class EndedJobs(Answer, frozen=True):
+    """A batch of them, longest waiting first."""
+
+    jobs: list[Ended]
+
+
+class Decision(Request, frozen=True):
+    """The scheduler's word on one job, given for that attempt: a verdict, or one more try (`verdict` null)."""
+
+    job_id: JobId
+    attempt_id: AttemptId | None
+    verdict: Verdict | None
+    message: str | None = None
+
+
+class Decisions(Request, frozen=True):
+    """Each is applied at most once; one that comes late changes nothing."""
+
+    decisions: Annotated[list[Decision], Meta(max_length=10_000)]

@@ -1,0 +1,77 @@
+"""A job as people see it. Source: protocol.md, "Job service, the user's side"."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from rota.protocol.ids import AttemptId, JobId, WorkerId
+from rota.protocol.job_finished import Result, Uncollected
+from rota.protocol.spec import SPECS_MAX, Spec, SubmittedSpec
+from rota.protocol.states import AttemptState, JobState, Verdict
+from rota.protocol.wire import Answer, Request, Sha256, Size, Timestamp
+
+LIST_MAX = 1000
+"""Most jobs on one page of a list."""
+
+
+class SubmitMany(Request, frozen=True):
+    """Several specs, all or none."""
+
+    jobs: Annotated[list[SubmittedSpec], Meta(min_length=1, max_length=SPECS_MAX)]
+
+
+class Attempt(Answer, frozen=True):
+    """One try, or one refusal. `started_at` and `finished_at` are the worker's own word."""
+
+    attempt_id: AttemptId
+    number: int
+    worker_id: WorkerId
+    state: AttemptState
+    assigned_at: Timestamp
+    started_at: Timestamp | None
+    finished_at: Timestamp | None
+    result: Result | None
+    problems: list[Uncollected] = []
+
+
+class Job(Answer, frozen=True):
+    """`message` says why where the state alone does not (expired, lost)."""
+
+    id: JobId
+    state: JobState
+    verdict: Verdict | None
+    spec: Spec
+    submitted_at: Timestamp
+    submitted_by: str
+    result: Result | None
+    attempts: list[Attempt] = []
+    environment: str = ""
+    message: str | None = None
+
+
+class JobList(Answer, frozen=True):
+    """Newest first; `next_cursor` null on the last page."""
+
+    jobs: list[Job]
+    next_cursor: str | None = None
+
+
+class Artifact(Answer, frozen=True):
+    """One file that the job brought back."""
+
+    path: str
+    size_bytes: Size
+    sha256: Sha256
+    mode: int
+
+
+class ArtifactList(Answer, frozen=True):
+    """Artifacts of the newest attempt that has any, by path."""
+
+    artifacts: list[Artifact]
+
+
+class Submitted(Answer, frozen=True):
+    """Several jobs, in the order of their specs."""
+
+    jobs: list[Job]

@@ -1,0 +1,122 @@
+"""The sequence diagram as Python: a class a participant, a method an arrow. Source: flows.md, protocol.md.
+
+A participant is met through these alone, so that it makes no difference whether it lives in this process or
+behind HTTP. Every method may raise Unavailable: the participant is down, and nothing is known to have happened.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from rota.protocol.decide import Decision, Ended
+from rota.protocol.enrol import Enrol, WorkerCredential
+from rota.protocol.environment import Caller, Environment
+from rota.protocol.get_job import Arrivals, GetJobForWorker, Offer
+from rota.protocol.heartbeat import Renewed
+from rota.protocol.ids import AttemptId, Incarnation, WorkerId
+from rota.protocol.job_finished import Finished, JobFinishedReceived
+from rota.protocol.placement import WorkerFacts
+from rota.protocol.refuse_job import Refusal, RefuseAccepted
+from rota.protocol.status import Acknowledgement, Status, StatusReceived
+from rota.protocol.worker import Worker
+
+
+class Job(Protocol):
+    """The Job service, as the gateway, the registry and the scheduler see it."""
+
+    async def get_job_for_worker(self, ask: GetJobForWorker) -> list[Offer]:
+        """Lease up to `ask.slots` queued jobs to the worker; empty is *noJob*. Never waits for work.
+
+        The same `request_id` again gives the same offers while none of them was finished, refused or lost.
+        """
+        ...
+
+    async def arrivals(self, after: int, wait_s: float) -> Arrivals:
+        """What came into the queue after the mark `after`, at the latest when `wait_s` are over."""
+        ...
+
+    async def refuse_job(self, worker: WorkerId, refusals: Sequence[Refusal]) -> RefuseAccepted:
+        """Take jobs back unstarted: each is queued again at its old place, and the try does not count."""
+        ...
+
+    async def job_finished(self, worker: WorkerId, finished: Sequence[Finished]) -> JobFinishedReceived:
+        """Make results durable. The answer's `received` are on disk."""
+        ...
+
+    async def heartbeat(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> Renewed:
+        """Renew leases; tell what to stop."""
+        ...
+
+    async def upload(
+        self, worker: WorkerId, attempt: AttemptId, path: str | None, offset: int, content: AsyncIterator[bytes]
+    ) -> int:
+        """Append bytes to the log (`path` None) or an artifact at `offset`; returns the new offset.
+
+        What arrived before `content` broke off is kept. Raises OffsetMismatch, NotFound, LeaseLost, TooLarge.
+        """
+        ...
+
+    async def upload_offset(self, worker: WorkerId, attempt: AttemptId, path: str | None) -> int:
+        """How many bytes of it are stored. Raises NotFound, LeaseLost."""
+        ...
+
+    async def input(self, worker: WorkerId, attempt: AttemptId, path: str) -> bytes:
+        """An input's bytes. Raises NotFound, LeaseLost."""
+        ...
+
+    async def release(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> None:
+        """The worker's new incarnation answers for `keep` only: its other attempts are lost at once."""
+        ...
+
+    async def ended(self, limit: int, wait_s: float) -> list[Ended]:
+        """Jobs that wait for the scheduler's word, at the latest when `wait_s` are over."""
+        ...
+
+    async def decide(self, decisions: Sequence[Decision]) -> None:
+        """Apply the scheduler's words, each at most once."""
+        ...
+
+
+class WorkerRegistry(Protocol):
+    """Who the workers are and what they say they do."""
+
+    async def enrol(self, authorization: str, enrol: Enrol) -> "tuple[WorkerFacts, WorkerCredential, Environment]":
+        """Make a worker of an enrolment token's holder. Raises Unauthenticated, Forbidden."""
+        ...
+
+    async def status(self, caller: Caller, incarnation: Incarnation, status: Status) -> StatusReceived:
+        """*status received*: after it, and not before, the worker may execute."""
+        ...
+
+    async def workers(self, environment: str | None) -> list[Worker]:
+        """All workers, or those of one environment."""
+        ...
+
+    async def drain(self, worker: WorkerId, environment: str | None) -> Worker:
+        """Ask a worker to take no more jobs and to leave. Raises NotFound (also outside `environment`)."""
+        ...
+
+    async def acknowledgements(self, attempts: Sequence[AttemptId]) -> list[Acknowledgement]:
+        """What the registry acknowledged of these attempts."""
+        ...
+
+
+class Environments(Protocol):
+    """The places where workers run, and their credentials, as gateway and registry see them."""
+
+    async def recognise(self, authorization: str | None) -> Caller:
+        """Who sends this `Authorization` header. Raises Unauthenticated, with the same words for every cause."""
+        ...
+
+    async def enrol(
+        self, authorization: str, worker_id: WorkerId, enrol: Enrol
+    ) -> "tuple[WorkerFacts, WorkerCredential, Environment]":
+        """Use an enrolment token once and issue the worker's own credential. Raises Unauthenticated, Forbidden."""
+        ...
+
+    async def renew(self, caller: Caller) -> WorkerCredential:
+        """A fresh credential for a worker whose present one is still good. Raises Unauthenticated."""
+        ...
+
+    async def environment(self, name: str) -> Environment:
+        """One environment. Raises NotFound."""
+        ...

@@ -1,0 +1,26 @@
+"""Paths inside a job's folder: relative, `/`-separated, nothing that leads out. Source: protocol.md, "resumable"."""
+
+import re
+
+from rota.protocol.problems import InvalidRequest
+
+PATH_SIZE_BYTES_MAX = 4096
+_DRIVE = re.compile(r"^[A-Za-z]:")
+
+
+def check_path(path: str, field: str) -> str:
+    """The same path. Raises InvalidRequest naming `field` where it could lead out of the folder."""
+    parts = path.split("/")
+    if not path:
+        wrong = "is empty"
+    elif "\0" in path:
+        wrong = "contains NUL"
+    elif path.startswith("/") or "\\" in path or _DRIVE.match(path):
+        wrong = "must be relative and `/`-separated, without a drive"
+    elif any(part in {"", ".", ".."} for part in parts):
+        wrong = "must not contain empty parts, `.` or `..`"
+    elif len(path.encode("utf-8", "surrogatepass")) > PATH_SIZE_BYTES_MAX or any(len(p.encode()) > 255 for p in parts):
+        wrong = "is too long"
+    else:
+        return path
+    raise InvalidRequest.of(field, f"{wrong}; a path is relative to the job's folder, such as `out/report.txt`")

@@ -1,0 +1,135 @@
+"""What is submitted: one spec is one job. Source: protocol.md, "Spec"."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from rota.protocol.paths import check_path
+from rota.protocol.problems import FieldError, InvalidRequest
+from rota.protocol.wire import Answer, Base64, Sha256, Size, from_base64
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Seconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86400)]
+Priority = Annotated[int, Meta(ge=-100, le=100)]
+
+GRACE_S = 10.0
+"""From SIGTERM to SIGKILL where the spec does not say."""
+PROCESS = "process"
+"""The executor that starts a process on the worker; the only one so far."""
+ENVIRONMENT = "default"
+"""Where a job goes whose spec and credential name no environment."""
+SPECS_MAX = 10_000
+"""Most specs in one submission."""
+
+_LATER = "is not supported by this server yet; leave it out"
+LATER = dict.fromkeys(
+    (
+        "secrets", "image", "resources", "retry", "needs", "on_unmet", "concurrency", "matrix", "array", "include",
+        "exclude", "max_parallel", "not_before", "deadline", "success_exit_codes", "prefers", "lease_policy",
+        "detach_timeout_s",
+    ),
+    _LATER,
+)  # fmt: skip
+LATER |= {
+    "url": "inputs from a URL are not supported by this server yet; send `content` instead",
+    "artifact": "inputs from another job are not supported by this server yet; send `content` instead",
+}
+"""Fields of the protocol that are not built yet: refused by name, never accepted and ignored."""
+
+
+class InputFile(Answer, frozen=True):
+    """A file put into the job's folder before it starts. `content` is base64; lists and offers leave it out."""
+
+    path: str
+    content: Base64 | None = None
+
+
+class Spec(Answer, frozen=True, omit_defaults=True):
+    """What to run, where, and what to bring back, as it is shown and offered. Exactly one of `command`, `script`."""
+
+    command: list[str] | None = None
+    script: str | None = None
+    name: Name | None = None
+    environment: Name | None = None
+    requires: dict[str, str] = {}
+    env: dict[str, str] = {}
+    inputs: list[InputFile] = []
+    artifacts: list[str] = []
+    executor: str = PROCESS
+    timeout_s: Seconds | None = None
+    grace_s: Annotated[float, Meta(ge=0, le=86400)] = GRACE_S
+    queue_timeout_s: Seconds | None = None
+    priority: Priority = 0
+    tags: dict[str, str] = {}
+
+
+class SubmittedInputFile(InputFile, frozen=True, forbid_unknown_fields=True):
+    """The same, strict."""
+
+
+class SubmittedSpec(Spec, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The same, strict: an unknown field is refused."""
+
+    inputs: list[SubmittedInputFile] = []  # type: ignore[assignment]  (a list is never written to)
+
+
+class Input(Answer, frozen=True):
+    """An input as an offer names it; the worker fetches the bytes and checks them."""
+
+    path: str
+    size_bytes: Size
+    sha256: Sha256
+
+
+def check_spec(spec: Spec, at: str = "") -> None:
+    """Raise InvalidRequest naming each field that could not work; `at` leads every name (`jobs[3].`)."""
+    errors = [FieldError(at + field, message) for field, message in _wrong(spec)]
+    if errors:
+        raise InvalidRequest("; ".join(f"{e.field}: {e.message}" for e in errors), errors)
+
+
+def _wrong(spec: Spec) -> list[tuple[str, str]]:
+    wrong: list[tuple[str, str]] = []
+    if (spec.command is None) == (spec.script is None):
+        wrong.append(("command", "give exactly one of `command` and `script`"))
+    elif spec.command is not None and (not spec.command or not spec.command[0]):
+        wrong.append(("command", 'is empty; give at least a program, such as ["true"]'))
+    elif spec.script is not None and not spec.script.strip():
+        wrong.append(("script", "is empty; give at least one line"))
+    if spec.executor != PROCESS:
+        wrong.append(("executor", f"`{spec.executor}` is not known here; use `{PROCESS}`"))
+    wrong += [(f"env.{key}", "a variable's name has no `=` and is not empty") for key in spec.env if not key or "=" in key]
+    texts = {"command": spec.command or [], "script": [spec.script or ""], "env": [*spec.env, *spec.env.values()]}
+    texts |= {"artifacts": spec.artifacts, "requires": [*spec.requires, *spec.requires.values()]}
+    texts |= {"tags": [*spec.tags, *spec.tags.values()], "name": [spec.name or ""]}
+    wrong += [(field, "contains NUL, or is no valid text") for field, of in texts.items() if not all(map(_is_text, of))]
+    for index, pattern in enumerate(spec.artifacts):
+        if not pattern or pattern.startswith("/") or ".." in pattern.split("/"):
+            wrong.append((f"artifacts[{index}]", "is relative to the job's folder, without `..`, such as `out/**`"))
+    return wrong + _wrong_inputs(spec.inputs)
+
+
+def _wrong_inputs(inputs: list[InputFile]) -> list[tuple[str, str]]:
+    wrong: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for index, file in enumerate(inputs):
+        field = f"inputs[{index}]"
+        try:
+            check_path(file.path, f"{field}.path")
+            if file.content is None:
+                wrong.append((f"{field}.content", "is missing; send the file as base64"))
+            else:
+                from_base64(file.content, f"{field}.content")
+        except InvalidRequest as problem:
+            wrong += [(e.field, e.message) for e in problem.extra["errors"]]
+    folders = {file.path.rsplit("/", depth)[0] for file in inputs for depth in range(1, file.path.count("/") + 1)}
+    for index, file in enumerate(inputs):
+        if file.path in seen or file.path in folders:
+            wrong.append((f"inputs[{index}].path", "is given twice, or is the folder of another input"))
+        seen.add(file.path)
+    return wrong
+
+
+def _is_text(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
+

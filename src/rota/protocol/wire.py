@@ -1,0 +1,123 @@
+"""How messages look on the wire: JSON, times, digests. Strict in what a server takes, tolerant in what a client reads.
+
+A struct that only servers read is a `Request` (an unknown field is refused); one that clients read is an `Answer`
+(an unknown field is ignored). Source: protocol.md, opening.
+"""
+
+import base64
+import binascii
+import functools
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, NewType, TypeVar
+
+import msgspec
+
+from rota.protocol.problems import FieldError, InvalidRequest, Unparsable
+
+T = TypeVar("T")
+
+Timestamp = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+"""RFC 3339; what Rota itself writes is UTC with microseconds, so that it sorts as text."""
+
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Size = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Base64 = NewType("Base64", str)
+
+INLINE_SIZE_BYTES_MAX = 64 * 1024
+"""What is at most this long may travel inside jobFinished. Source: protocol.md, "jobFinished"."""
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a server reads: an unknown field is refused with 422."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a client reads: an unknown field is ignored."""
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encode(message: object) -> bytes:
+    """JSON in UTF-8."""
+    return _encode(message)
+
+
+@functools.lru_cache(maxsize=256)
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  (any type that msgspec can decode)
+    return msgspec.json.Decoder(kind)
+
+
+def read_answer(body: bytes, kind: type[T]) -> T:
+    """What another participant answered.
+
+    Raises msgspec.DecodeError where it is not such a message (garbage, a proxy's page, a cut body).
+    """
+    answer: T = _decoder(kind).decode(body)
+    return answer
+
+
+def read_request(body: bytes, kind: type[T], later: dict[str, str] | None = None) -> T:
+    """What a caller sent, checked. `later` names fields that are known but not built yet, with what to do instead.
+
+    Raises Unparsable (400) where it is no JSON, InvalidRequest (422) with the field's name where it does not fit.
+    """
+    try:
+        request: T = _decoder(kind).decode(body)
+    except msgspec.ValidationError as error:
+        raise _named(str(error), later or {}) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unparsable(f"The body is not JSON in UTF-8: {error}") from None
+    return request
+
+
+_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
+_MISSING = re.compile(r"Object missing required field `([^`]*)`")
+
+
+def _named(message: str, later: dict[str, str]) -> InvalidRequest:
+    """The field in protocol's spelling (`attempts[0].result`) out of msgspec's sentence."""
+    what, _, where = message.partition(" - at `")
+    path = where.rstrip("`").removeprefix("key in ").removeprefix("$").removeprefix(".")
+    named = _UNKNOWN.search(what) or _MISSING.search(what)
+    if named is not None:
+        path = f"{path}.{named[1]}" if path else named[1]
+        leaf = named[1]
+        if what.startswith("Object missing"):
+            what = "is missing"
+        elif leaf in later:
+            what = later[leaf]
+        else:
+            what = "is not a field of this request; leave it out"
+    field = path or "body"
+    return InvalidRequest(f"{field}: {what}", [FieldError(field, what)])
+
+
+def timestamp(at: datetime) -> str:
+    """`2026-11-23T12:00:00.000000Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_timestamp(text: str) -> datetime:
+    """The moment that an RFC 3339 text names. Raises ValueError where there is no such moment."""
+    return datetime.fromisoformat(text.upper().replace("Z", "+00:00")).astimezone(UTC)
+
+
+def to_base64(content: bytes) -> str:
+    """RFC 4648, section 4."""
+    return base64.b64encode(content).decode("ascii")
+
+
+def from_base64(text: str, field: str) -> bytes:
+    """The bytes. Raises InvalidRequest naming `field` where the text is not base64."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidRequest.of(field, "is not base64 (RFC 4648)") from None
