@@ -1,0 +1,70 @@
+# Everything a contributor types. `make` alone lists the targets.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help dev demo check format test docs lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+# More words for pytest: make test ARGS="-k refused -x"
+ARGS ?=
+
+# Compiled modules are wanted: without them every start of `rota` would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHON
+
+
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+
+.venv/pyvenv.cfg:
+	@.ci/make-venv
+	@touch $@
+
+# To run Rota: the locked dependencies, then this checkout itself.
+.venv/.runs: .venv/pyvenv.cfg requirements.lock pyproject.toml .ci/make-venv
+	@.ci/make-venv
+	@.ci/install requirements.lock
+	@touch $@
+
+# To work on Rota: the tools as well.
+.venv/.develops: .venv/.runs requirements-dev.lock
+	@.ci/install requirements-dev.lock
+	@touch $@
+
+dev: .venv/.develops ## Make .venv with Rota and all tools in it, from the lock files.
+	@echo "  ready       Type:  . .venv/bin/activate      then:  rota --help"
+	@echo "              Also:  make demo   make check   make test"
+
+demo: .venv/.runs ## Start a server and a worker, run real jobs, show what happened, stop (under a minute).
+	@$(BIN)/rota demo
+
+check: .venv/.develops ## Format, lint, types, import rules and house rules: seconds, no test of behaviour.
+	$(BIN)/ruff format --check --quiet . || { echo "make: 'make format' puts these in order" >&2; exit 1; }
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-timing >.venv/imports.txt 2>&1 || { cat .venv/imports.txt; exit 1; }
+	$(BIN)/pytest -q --no-header tests/rules
+
+format: .venv/.develops ## Put the code in order: format, and fix what can be fixed without a person.
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --quiet --fix .
+
+test: .venv/.develops ## Run all tests (more words for pytest: make test ARGS="-k refused -x").
+	$(BIN)/pytest $(ARGS)
+
+docs: .venv/.develops ## Write the pages of docs/reference that are generated from the code.
+	$(BIN)/python docs/build.py
+
+# Locks hold for Python 3.11 to 3.13 and every platform; no index is named in them.
+lock: .venv/.develops ## Resolve the dependencies anew and write the lock files, with hashes.
+	@test -x .venv/lock/bin/uv || { $(BIN)/python -m venv .venv/lock && .venv/lock/bin/pip install -qq uv; }
+	.venv/lock/bin/uv pip compile $(LOCK) --group build -o requirements.lock pyproject.toml
+	.venv/lock/bin/uv pip compile $(LOCK) --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+
+clean: ## Remove .venv, caches and what was built; sources and data stay.
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build test-output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
