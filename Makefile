@@ -14,8 +14,6 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHON
 
-
-
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
 
@@ -58,12 +56,14 @@ test: .venv/.develops ## Run all tests (more words for pytest: make test ARGS="-
 docs: .venv/.develops ## Write the pages of docs/reference that are generated from the code.
 	$(BIN)/python docs/build.py
 
+LOCK := --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+
 # Locks hold for Python 3.11 to 3.13 and every platform; no index is named in them.
 lock: .venv/.develops ## Resolve the dependencies anew and write the lock files, with hashes.
 	@test -x .venv/lock/bin/uv || { $(BIN)/python -m venv .venv/lock && .venv/lock/bin/pip install -qq uv; }
 	.venv/lock/bin/uv pip compile $(LOCK) --group build -o requirements.lock pyproject.toml
 	.venv/lock/bin/uv pip compile $(LOCK) --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
-LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
 clean: ## Remove .venv, caches and what was built; sources and data stay.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build test-output

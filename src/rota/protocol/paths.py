@@ -5,6 +5,9 @@ import re
 from rota.protocol.problems import InvalidRequest
 
 PATH_SIZE_BYTES_MAX = 4096
+NAME_SIZE_BYTES_MAX = 255
+"""Of one part of a path: what Linux file systems take."""
+
 _DRIVE = re.compile(r"^[A-Za-z]:")
 
 
@@ -19,7 +22,9 @@ def check_path(path: str, field: str) -> str:
         wrong = "must be relative and `/`-separated, without a drive"
     elif any(part in {"", ".", ".."} for part in parts):
         wrong = "must not contain empty parts, `.` or `..`"
-    elif len(path.encode("utf-8", "surrogatepass")) > PATH_SIZE_BYTES_MAX or any(len(p.encode()) > 255 for p in parts):
+    elif any("\ud800" <= letter <= "\udfff" for letter in path):
+        wrong = "is no valid text"
+    elif len(path.encode()) > PATH_SIZE_BYTES_MAX or any(len(part.encode()) > NAME_SIZE_BYTES_MAX for part in parts):
         wrong = "is too long"
     else:
         return path

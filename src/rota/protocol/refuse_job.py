@@ -9,7 +9,7 @@ from rota.protocol.problems import Problem
 from rota.protocol.wire import Answer, Request
 
 REGISTRY_REASON = "registry"
-"""A refusal's reason that starts with this word says: `working` was not acknowledged. The flow then shows that arrow."""
+"""A refusal's reason that starts with this word says: `working` was not acknowledged. The flow shows that arrow."""
 
 
 class Refusal(Request, frozen=True):

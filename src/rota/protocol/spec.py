@@ -70,7 +70,7 @@ class SubmittedInputFile(InputFile, frozen=True, forbid_unknown_fields=True):
 class SubmittedSpec(Spec, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The same, strict: an unknown field is refused."""
 
-    inputs: list[SubmittedInputFile] = []  # type: ignore[assignment]  (a list is never written to)
+    inputs: list[SubmittedInputFile] = []  # type: ignore[assignment]  # a list is never written to
 
 
 class Input(Answer, frozen=True):
@@ -98,7 +98,8 @@ def _wrong(spec: Spec) -> list[tuple[str, str]]:
         wrong.append(("script", "is empty; give at least one line"))
     if spec.executor != PROCESS:
         wrong.append(("executor", f"`{spec.executor}` is not known here; use `{PROCESS}`"))
-    wrong += [(f"env.{key}", "a variable's name has no `=` and is not empty") for key in spec.env if not key or "=" in key]
+    names = [key for key in spec.env if not key or "=" in key]
+    wrong += [(f"env.{key}", "a variable's name has no `=` and is not empty") for key in names]
     texts = {"command": spec.command or [], "script": [spec.script or ""], "env": [*spec.env, *spec.env.values()]}
     texts |= {"artifacts": spec.artifacts, "requires": [*spec.requires, *spec.requires.values()]}
     texts |= {"tags": [*spec.tags, *spec.tags.values()], "name": [spec.name or ""]}
@@ -132,4 +133,3 @@ def _wrong_inputs(inputs: list[InputFile]) -> list[tuple[str, str]]:
 
 def _is_text(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
-

@@ -8,6 +8,7 @@ import base64
 import binascii
 import functools
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, NewType, TypeVar
 
@@ -50,9 +51,8 @@ def encode(message: object) -> bytes:
     return _encode(message)
 
 
-@functools.lru_cache(maxsize=256)
-def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  (any type that msgspec can decode)
-    return msgspec.json.Decoder(kind)
+# Any type that msgspec can decode; a decoder is made once for each.
+_decoder: Callable[[Any], msgspec.json.Decoder[Any]] = functools.lru_cache(maxsize=256)(msgspec.json.Decoder)
 
 
 def read_answer(body: bytes, kind: type[T]) -> T:
@@ -107,7 +107,7 @@ def timestamp(at: datetime) -> str:
 
 def parse_timestamp(text: str) -> datetime:
     """The moment that an RFC 3339 text names. Raises ValueError where there is no such moment."""
-    return datetime.fromisoformat(text.upper().replace("Z", "+00:00")).astimezone(UTC)
+    return datetime.fromisoformat(text.upper()).astimezone(UTC)
 
 
 def to_base64(content: bytes) -> str:
