@@ -43,7 +43,7 @@ check: .venv/.develops ## Format, lint, types, import rules and house rules: sec
 	$(BIN)/ruff format --check --quiet . || { echo "make: 'make format' puts these in order" >&2; exit 1; }
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
-	$(BIN)/lint-imports --no-timing >.venv/imports.txt 2>&1 || { cat .venv/imports.txt; exit 1; }
+	$(BIN)/lint-imports --no-logo >.venv/imports.txt 2>&1 || { cat .venv/imports.txt; exit 1; }
 	$(BIN)/pytest -q --no-header tests/rules
 
 format: .venv/.develops ## Put the code in order: format, and fix what can be fixed without a person.

@@ -63,7 +63,7 @@ class InvalidRequest(Problem):
 class Unparsable(InvalidRequest):
     """The body cannot be parsed at all."""
 
-    status, title = 400, "The request cannot be parsed"  # type: ignore[misc]  # same slug, other status
+    status, title = 400, "The request cannot be parsed"  # the same slug
 
 
 class Unauthenticated(Problem):
