@@ -1,0 +1,138 @@
+"""Jobs: submitted, listed, waited for, cancelled, tried again. Source: protocol.md, "Job service, the user's side"."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, TypedDict, Unpack
+
+from rota.client.transport import Call, NotReached, Transport
+from rota.protocol import job as protocol
+from rota.protocol.ids import JobId
+from rota.protocol.states import ENDED
+
+HELD_S_MAX = 60.0
+"""Longest that the server holds a question for a job's end."""
+READ_MARGIN_S = 15.0
+ANSWER_S = 2.0
+"""How long after the end of a wait its answer may still come."""
+PAGE = 100
+
+
+class SpecFields(TypedDict, total=False):
+    """A spec's fields, by protocol's names. Source: protocol.md, "Spec"."""
+
+    command: Sequence[str]
+    script: str
+    name: str
+    environment: str
+    requires: Mapping[str, str]
+    env: Mapping[str, str]
+    inputs: Sequence[Mapping[str, str]]
+    artifacts: Sequence[str]
+    executor: str
+    timeout_s: float
+    grace_s: float
+    queue_timeout_s: float
+    priority: int
+    tags: Mapping[str, str]
+
+
+class Filters(TypedDict, total=False):
+    """Which jobs a list holds: all that match every filter. `tag` is `KEY=VALUE`."""
+
+    state: str
+    verdict: str
+    environment: str
+    name: str
+    tag: str
+    submitted_after: str
+
+
+class JobCalls:
+    """The calls of `/api/v1/jobs` that answer with jobs."""
+
+    def __init__(self, transport: Transport, outage_s: float) -> None:
+        self.transport, self.outage_s = transport, outage_s
+
+    async def submit(self, **spec: Unpack[SpecFields]) -> protocol.Job:
+        """Submit one job. Repeated after a broken connection, it is still one job."""
+        return await self.transport.ask(self.submission(dict(spec)), protocol.Job)
+
+    async def submit_many(self, specs: Sequence[Mapping[str, Any]]) -> list[protocol.Job]:
+        """Submit up to 10,000 jobs, all or none, in the order given."""
+        if not specs:
+            return []
+        answer = await self.transport.ask(self.submission({"jobs": list(specs)}), protocol.Submitted)
+        return answer.jobs
+
+    def submission(self, body: Mapping[str, Any]) -> Call:
+        """The request for it, under a key of its own that makes repeats harmless."""
+        headers = {"Idempotency-Key": self.transport.world.new_id()}
+        return Call(method="POST", path="/api/v1/jobs", body=body, headers=headers)
+
+    async def job(self, job_id: str) -> protocol.Job:
+        """One job, with its attempts. Raises NotFound."""
+        return await self.transport.ask(Call(method="GET", path=f"/api/v1/jobs/{job_id}"), protocol.Job)
+
+    async def jobs(self, limit: int | None = None, **filters: Unpack[Filters]) -> AsyncGenerator[protocol.Job]:
+        """Jobs, newest first, page after page; at most `limit` of them."""
+        cursor, left = None, limit
+        while left is None or left > 0:
+            page_size = PAGE if left is None else min(left, protocol.LIST_MAX)
+            params = {**filters, "limit": page_size, **({"cursor": cursor} if cursor else {})}
+            page = await self.transport.ask(Call(method="GET", path="/api/v1/jobs", params=params), protocol.JobList)
+            for job in page.jobs:
+                yield job
+            left = None if left is None else left - len(page.jobs)
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def wait(self, job_id: str, timeout_s: float | None = None) -> protocol.Job:
+        """The job, once it has ended. Goes on through an outage of the server.
+
+        Raises TimeoutError after `timeout_s` seconds (the job goes on), NotReached after `outage_s` of outage.
+        """
+        late = TimeoutError(f"The job {job_id} has not ended within {timeout_s} s. It goes on.")
+        deadline = None if timeout_s is None else self.transport.world.monotonic() + timeout_s
+        try:
+            async with asyncio.timeout(None if timeout_s is None else timeout_s + ANSWER_S):
+                job = await self.until_ended(JobId(job_id), deadline)
+        except TimeoutError:
+            raise late from None
+        if job is None:
+            raise late
+        return job
+
+    async def until_ended(self, job_id: JobId, deadline: float | None) -> protocol.Job | None:
+        """The job once it has ended; None where it still goes on at `deadline` (of the world's clock)."""
+        world = self.transport.world
+        out_since: float | None = None
+        while True:
+            left_s = HELD_S_MAX if deadline is None else max(0.0, deadline - world.monotonic())
+            try:
+                job = await self.held(job_id, min(HELD_S_MAX, left_s))
+            except NotReached:
+                out_since = world.monotonic() if out_since is None else out_since
+                if world.monotonic() - out_since > self.outage_s:
+                    raise
+                continue
+            out_since = None
+            if job.state in ENDED:
+                return job
+            if deadline is not None and world.monotonic() >= deadline:
+                return None
+
+    async def held(self, job_id: JobId, held_s: float) -> protocol.Job:
+        """The job as soon as it has ended, or as it is when `held_s` seconds are over."""
+        path, params = f"/api/v1/jobs/{job_id}", {"wait_s": f"{held_s:g}"}
+        call = Call(method="GET", path=path, params=params, read_s=held_s + READ_MARGIN_S)
+        return await self.transport.ask(call, protocol.Job)
+
+    async def cancel(self, job_id: str) -> protocol.Job:
+        """Stop the job: at once where it waits, within a heartbeat where it runs. Raises Conflict once it has ended."""
+        return await self.transport.ask(Call(method="POST", path=f"/api/v1/jobs/{job_id}/cancel"), protocol.Job)
+
+    async def retry(self, job_id: str) -> protocol.Job:
+        """Run an ended job once more, as a new attempt. Raises Conflict where it has not ended."""
+        call = Call(method="POST", path=f"/api/v1/jobs/{job_id}/retry", repeatable=False)
+        return await self.transport.ask(call, protocol.Job)
