@@ -17,12 +17,8 @@ export PYTHON
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
 
-.venv/pyvenv.cfg:
-	@.ci/make-venv
-	@touch $@
-
 # To run Rota: the locked dependencies, then this checkout itself.
-.venv/.runs: .venv/pyvenv.cfg requirements.lock pyproject.toml .ci/make-venv
+.venv/.runs: requirements.lock pyproject.toml .ci/make-venv
 	@.ci/make-venv
 	@.ci/install requirements.lock
 	@touch $@
