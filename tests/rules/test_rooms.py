@@ -18,16 +18,16 @@ def _modules(contract: str, option: str) -> set[str]:
     return {module.removeprefix("rota.") for module in _contract(contract)[option].split()}
 
 
-BUILT = {room for room in ROOMS if (HERE / "src" / "rota" / room / "__init__.py").exists()}
+built = {room for room in ROOMS if (HERE / "src" / "rota" / room / "__init__.py").exists()}
 
 
 def test_every_room_that_is_built_is_independent_of_the_others() -> None:
-    assert _modules("rooms", "modules") == BUILT, "name it in .importlinter, contract `rooms`"
+    assert _modules("rooms", "modules") == built, "name it in .importlinter, contract `rooms`"
 
 
 def test_every_room_has_no_store_or_is_handed_one() -> None:
-    assert BUILT - WITHOUT_STORE <= _modules("databases", "source_modules"), "name it in .importlinter, `databases`"
-    assert BUILT & WITHOUT_STORE <= _modules("protocol-only", "source_modules"), "name it in `protocol-only`"
+    assert built - WITHOUT_STORE <= _modules("databases", "source_modules"), "name it in .importlinter, `databases`"
+    assert built & WITHOUT_STORE <= _modules("protocol-only", "source_modules"), "name it in `protocol-only`"
 
 
 def test_a_new_folder_must_be_given_a_floor() -> None:
