@@ -10,7 +10,7 @@ from typing import Protocol
 from rota.protocol.decide import Decision, Ended
 from rota.protocol.enrol import Enrol, WorkerCredential
 from rota.protocol.environment import Caller, Environment
-from rota.protocol.get_job import Arrivals, GetJobForWorker, Offer
+from rota.protocol.get_job import Arrivals, GetJob, GetJobForWorker, Offer
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
@@ -76,6 +76,29 @@ class Job(Protocol):
         ...
 
 
+class WorkerGateway(Protocol):
+    """The gateway, as a worker sees it through its credential (`caller`)."""
+
+    async def get_job(self, caller: Caller, incarnation: Incarnation, ask: GetJob) -> list[Offer]:
+        """Hold the question until a job fits or `ask.wait_s` is over; empty is *noJob*.
+
+        Raises Unavailable where the Job service errs: on the wire that too is *noJob*, marked as degraded.
+        """
+        ...
+
+    async def refuse_job(self, caller: Caller, refusals: Sequence[Refusal]) -> RefuseAccepted:
+        """Pass a refusal on."""
+        ...
+
+    async def job_finished(self, caller: Caller, finished: Sequence[Finished]) -> JobFinishedReceived:
+        """Pass results on; its answer means: durable."""
+        ...
+
+    async def heartbeat(self, caller: Caller, attempts: Sequence[AttemptId]) -> Renewed:
+        """Pass a heartbeat on."""
+        ...
+
+
 class WorkerRegistry(Protocol):
     """Who the workers are and what they say they do."""
 
@@ -87,8 +110,16 @@ class WorkerRegistry(Protocol):
         """*status received*: after it, and not before, the worker may execute."""
         ...
 
+
+class Fleet(Protocol):
+    """The WorkerRegistry, as the Job service sees it: what people want to know of the workers."""
+
     async def workers(self, environment: str | None) -> list[Worker]:
         """All workers, or those of one environment."""
+        ...
+
+    async def worker(self, worker: WorkerId, environment: str | None) -> Worker:
+        """One worker. Raises NotFound (also outside `environment`)."""
         ...
 
     async def drain(self, worker: WorkerId, environment: str | None) -> Worker:

@@ -1,13 +1,12 @@
 """status: Working, readyForWork → status received. Source: flows.md; protocol.md, "status"."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta
 
 from rota.protocol.ids import AttemptId
-from rota.protocol.wire import Answer, Request
+from rota.protocol.wire import Answer, Request, Timestamp
 
 
 class WorkerStatus(StrEnum):
@@ -36,10 +35,8 @@ class StatusReceived(Answer, frozen=True):
 
 
 class Acknowledgement(Answer, frozen=True):
-    """What the registry saw of one attempt: when it acknowledged `working`, and the `readyForWork` after its end."""
+    """What the registry saw of one attempt: its first `working`, and the first status after its end."""
 
     attempt_id: AttemptId
-    working_at: datetime
-    working_received_at: datetime
-    ready_at: datetime | None = None
-    ready_received_at: datetime | None = None
+    working_at: Timestamp
+    ready_at: Timestamp | None = None

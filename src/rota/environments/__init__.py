@@ -1,0 +1,1 @@
+"""Participant Environments: the places where workers run, their credentials, and who calls."""

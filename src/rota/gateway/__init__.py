@@ -1,0 +1,1 @@
+"""Participant WorkerGateway: passes on between workers and the Job service; keeps nothing."""

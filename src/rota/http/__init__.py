@@ -1,0 +1,1 @@
+"""HTTP as all participants use it: routes that check caller and body, problems, OpenAPI, calls to a peer."""

@@ -1,0 +1,44 @@
+"""The web application of a process: its endpoints, what is always there, and a problem for everything else."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rota.http.openapi import document
+from rota.http.routes import ANYBODY, Call, Endpoint, Recognise, json_response, problem_response, routes
+from rota.protocol.problems import Internal, NotFound, Unparsable
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def application(endpoints: Sequence[Endpoint], recognise: Recognise, lifespan: Lifespan) -> Starlette:
+    """The application. `recognise` tells who sends an `Authorization` header."""
+    described: list[Endpoint] = [*endpoints]
+
+    async def openapi(_call: Call) -> Response:
+        return json_response(document(described))
+
+    described.append(Endpoint("GET", "/openapi.json", openapi, "this description", ANYBODY))
+    return Starlette(
+        routes=routes(described, recognise),
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+    )
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """What the router itself refuses: an unknown path, or a request that is no HTTP."""
+    if isinstance(error, HTTPException) and error.status_code == 400:
+        return problem_response(Unparsable("The request cannot be parsed."))
+    return problem_response(
+        NotFound(f"There is nothing at {request.url.path[:200]}; /openapi.json lists what there is.")
+    )
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    """A fault of our own: the log has it (the server raises it again), the answer does not."""
+    return problem_response(Internal())

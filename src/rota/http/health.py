@@ -1,0 +1,55 @@
+"""/livez, /readyz, /metrics. Source: protocol.md, "Every service answers"."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from rota.http.routes import ANYBODY, PEOPLE, SERVICES, Call, Endpoint, json_response
+from rota.protocol.problems import Unavailable
+from rota.protocol.wire import Answer
+
+Check = Callable[[], Awaitable[str | None]]
+"""Why a part cannot do its work now; None: it can."""
+Measure = Callable[[], Awaitable[None]]
+"""Brings a gauge up to date before it is read."""
+
+
+class Fine(Answer, frozen=True):
+    """It lives, or is ready."""
+
+    status: str = "ok"
+
+
+class Health:
+    """The routes. `metrics_open`: /metrics needs no credential."""
+
+    def __init__(
+        self, metrics: CollectorRegistry, checks: Sequence[Check], measures: Sequence[Measure], *, metrics_open: bool
+    ) -> None:
+        self._metrics, self._checks, self._measures = metrics, checks, measures
+        self._who = ANYBODY if metrics_open else PEOPLE | SERVICES
+
+    def endpoints(self) -> list[Endpoint]:
+        """What is served, by whom it may be called."""
+        return [
+            Endpoint("GET", "/livez", self.livez, "the process runs", ANYBODY, None, Fine),
+            Endpoint("GET", "/readyz", self.readyz, "it can do its work", ANYBODY, None, Fine),
+            Endpoint("GET", "/metrics", self.metrics, "OpenMetrics", self._who, None, bytes),
+        ]
+
+    async def livez(self, _call: Call) -> Response:
+        return json_response(Fine())
+
+    async def readyz(self, _call: Call) -> Response:
+        for check in self._checks:
+            why = await check()
+            if why is not None:
+                raise Unavailable(why)
+        return json_response(Fine())
+
+    async def metrics(self, _call: Call) -> Response:
+        for measure in self._measures:
+            await measure()
+        return Response(generate_latest(self._metrics), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,82 @@
+"""Calls to another participant that runs elsewhere: its problems are raised here, its silence is Unavailable."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+
+from rota.protocol.problems import Unavailable, raised_again
+from rota.protocol.wire import encode, read_answer
+
+T = TypeVar("T")
+
+TIMEOUT_S = 10.0
+_CONNECTIONS = 200
+
+
+class Peer:
+    """One participant's address, with connections that are kept. `token` is asked for each time: it may come later."""
+
+    def __init__(self, url: str, token: Callable[[], str]) -> None:
+        self._url = url.rstrip("/")
+        self._token = token
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def ask(self, method: str, path: str, kind: type[T], body: object = None, timeout_s: float = TIMEOUT_S) -> T:
+        """The peer's answer as a message. Raises its problem, or Unavailable where it gave none."""
+        content = None if body is None else encode(body)
+        status, answer = await self._exchange(method, path, content, {}, timeout_s)
+        del status
+        try:
+            return read_answer(answer, kind)
+        except msgspec.DecodeError as error:
+            raise Unavailable(f"{self._url} did not answer as Rota does.") from error
+
+    async def tell(self, method: str, path: str, body: object, timeout_s: float = TIMEOUT_S) -> None:
+        """The same where the answer has no body."""
+        await self._exchange(method, path, encode(body), {}, timeout_s)
+
+    async def fetch(self, path: str, timeout_s: float = TIMEOUT_S) -> bytes:
+        """The peer's answer as bytes."""
+        return (await self._exchange("GET", path, None, {}, timeout_s))[1]
+
+    async def send(self, path: str, content: AsyncIterator[bytes], headers: Mapping[str, str], kind: type[T]) -> T:
+        """Pass bytes on while they come."""
+        _, answer = await self._exchange("PATCH", path, content, headers, None)
+        return read_answer(answer, kind)
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        content: Any,  # noqa: ANN401  (bytes, or a stream of them)
+        headers: Mapping[str, str],
+        timeout_s: float | None,
+    ) -> tuple[int, bytes]:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
+            self._session = aiohttp.ClientSession(connector=connector)
+        known = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json", **headers}
+        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=TIMEOUT_S)
+        try:
+            async with self._session.request(
+                method, self._url + path, data=content, headers=known, timeout=timeout, allow_redirects=False
+            ) as response:
+                body = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"{self._url} does not answer ({type(error).__name__}).") from error
+        if response.status < 300:
+            return response.status, body
+        try:
+            problem = msgspec.json.decode(body, type=dict[str, Any])
+        except msgspec.DecodeError:
+            problem = {}
+        if not problem or response.status >= 500:
+            raise Unavailable(f"{self._url} answered {response.status}.")
+        raise raised_again(problem)

@@ -1,0 +1,1 @@
+"""Participant Job: jobs wait here, are leased to workers, and keep what came back."""

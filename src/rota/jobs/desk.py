@@ -1,0 +1,208 @@
+"""What people ask of the Job service: submit, look, follow, cancel, retry. Source: protocol.md, "the user's side"."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+import msgspec
+
+from rota.jobs.flow import flow
+from rota.jobs.logs import Followed, LogEnd, LogPiece, LogSource, Ping, Switched
+from rota.jobs.service import JobService
+from rota.jobs.submit import new_jobs
+from rota.protocol.environment import Caller
+from rota.protocol.flow import Flow
+from rota.protocol.get_job import Arrival
+from rota.protocol.ids import AttemptId, JobId
+from rota.protocol.job import Artifact, Attempt, Job
+from rota.protocol.participants import Environments, Fleet
+from rota.protocol.problems import Forbidden, InvalidRequest, NotFound
+from rota.protocol.spec import ENVIRONMENT, Spec
+from rota.protocol.states import ENDED, HELD, AttemptState
+from rota.protocol.wire import timestamp
+from rota.storage.stores.blobs import BlobStore
+from rota.storage.stores.jobs import JobFilter, JobStore, Output, Repeatable
+from rota.world import World
+
+PING_EVERY_S = 15.0
+
+
+class Desk:
+    """Every method knows who asks: what is foreign is as unknown as what does not exist."""
+
+    def __init__(
+        self,
+        jobs: JobService,
+        store: JobStore,
+        blobs: BlobStore,
+        environments: Environments,
+        fleet: Fleet,
+        world: World,
+    ) -> None:
+        self._jobs, self._store, self._blobs = jobs, store, blobs
+        self._environments, self._fleet, self._world = environments, fleet, world
+
+    async def submit(self, caller: Caller, specs: Sequence[Spec], key: str | None, body: bytes) -> list[Job]:
+        """All or none; on disk when it returns. Raises InvalidRequest, Forbidden, Conflict."""
+        default = caller.environment or ENVIRONMENT
+        for spec in specs:
+            await self._check_environment(caller, spec.environment or default)
+        by = str(caller.credential_id)
+        made = new_jobs(specs, default, by, self._world)
+        repeatable = None if key is None else Repeatable(by, key, hashlib.sha256(body).hexdigest())
+        submission = await self._store.submit(made, repeatable)
+        if not submission.repeated:
+            await self._jobs.queues.learn({id(job.key): job.key for job in made}.values())
+            counts: dict[int, Arrival] = {}
+            for job in made:
+                before = counts.get(id(job.key))
+                counts[id(job.key)] = Arrival(job.key, 1 if before is None else before.count + 1)
+            self._jobs.arrived.add(counts.values())
+        return await self._store.jobs_by_id(submission.job_ids)
+
+    async def job(self, caller: Caller, job: JobId) -> Job:
+        """One job, its spec whole. Raises NotFound."""
+        found = await self._store.job(job)
+        if found is None or caller.environment not in {None, found.environment}:
+            raise NotFound("There is no such job.")
+        return found
+
+    async def ended(self, caller: Caller, job: JobId, wait_s: float) -> Job:
+        """The job as soon as it has ended and is decided, or as it is when `wait_s` are over."""
+        until_s = self._world.monotonic() + wait_s
+        with self._jobs.changes.of(job) as changed:
+            while True:
+                changed.clear()
+                found = await self.job(caller, job)
+                left_s = until_s - self._world.monotonic()
+                if (found.state in ENDED and found.verdict is not None) or left_s <= 0:
+                    return found
+                try:
+                    # The verdict comes right behind the end; while the scheduler is away nobody waits for it.
+                    await asyncio.wait_for(changed.wait(), min(left_s, 2.0) if found.state in ENDED else left_s)
+                except TimeoutError:
+                    return await self.job(caller, job)
+
+    async def jobs(self, caller: Caller, wanted: JobFilter) -> list[Job]:
+        """Newest first. Raises Forbidden for another environment than the caller's."""
+        if caller.environment is not None:
+            if wanted.environment not in {None, caller.environment}:
+                raise Forbidden(f"This credential is for the environment `{caller.environment}` alone.")
+            wanted = msgspec.structs.replace(wanted, environment=caller.environment)
+        return await self._store.jobs(wanted)
+
+    async def cancel(self, caller: Caller, job: JobId) -> Job:
+        """Stop it: at once where no worker holds it, else with the worker's next heartbeat. Raises Conflict."""
+        await self.job(caller, job)
+        outcome = await self._store.cancel(job)
+        if outcome.problem is not None:
+            raise outcome.problem
+        self._jobs.cancel_requested(outcome)
+        self._jobs.note([], [outcome])
+        return await self.job(caller, job)
+
+    async def retry(self, caller: Caller, job: JobId) -> Job:
+        """Run it once more. Raises Conflict where it has not ended."""
+        found = await self.job(caller, job)
+        timeout_s = found.spec.queue_timeout_s
+        expires_at = None if timeout_s is None else timestamp(self._world.now() + timedelta(seconds=timeout_s))
+        outcome = await self._store.retry(job, expires_at)
+        if outcome.problem is not None:
+            raise outcome.problem
+        self._jobs.note([], [outcome])
+        return await self.job(caller, job)
+
+    async def log(self, caller: Caller, job: JobId, number: int | None) -> LogSource:
+        """The log of that try, or of the newest. Raises NotFound."""
+        return await self._source(_attempt(await self.job(caller, job), number))
+
+    async def follow(self, caller: Caller, job: JobId, number: int | None, offset: int) -> AsyncIterator[Followed]:
+        """The log from `offset` on, live, until the job (or that try) has ended; the end comes last."""
+        current: AttemptId | None = None
+        with self._jobs.changes.of(job) as changed:
+            while True:
+                changed.clear()
+                found = await self.job(caller, job)
+                attempt = _attempt(found, number)
+                if attempt is not None and attempt.attempt_id != current:
+                    if current is not None:
+                        offset = 0
+                        yield Switched(attempt.number)
+                    current = attempt.attempt_id
+                source = await self._source(attempt)
+                async for piece in source.read(offset, source.size_bytes):
+                    offset += len(piece)
+                    yield LogPiece(offset, piece)
+                if found.state in ENDED or (number is not None and attempt is not None and attempt.state not in HELD):
+                    yield LogEnd(found.state, found.verdict, found.result)
+                    return
+                try:
+                    await asyncio.wait_for(changed.wait(), PING_EVERY_S)
+                except TimeoutError:
+                    yield Ping()
+
+    async def artifacts(self, caller: Caller, job: JobId) -> tuple[AttemptId | None, list[Artifact]]:
+        """Of the newest try that ended with a result. Raises NotFound."""
+        found = await self.job(caller, job)
+        for attempt in reversed(found.attempts):
+            if attempt.state in {AttemptState.FINISHED, AttemptState.CANCELLED}:
+                return attempt.attempt_id, await self._store.artifacts(attempt.attempt_id)
+        return None, []
+
+    async def artifact(self, caller: Caller, job: JobId, path: str) -> tuple[Artifact, LogSource]:
+        """One artifact and its bytes. Raises NotFound."""
+        attempt, artifacts = await self.artifacts(caller, job)
+        for artifact in artifacts:
+            if artifact.path == path and attempt is not None:
+                return artifact, self.bytes_of(attempt, artifact.path, await self._store.output(attempt, path))
+        raise NotFound("The job has no such artifact.")
+
+    async def all_artifacts(self, caller: Caller, job: JobId) -> list[tuple[Artifact, LogSource]]:
+        """Each with its bytes. Raises NotFound."""
+        attempt, artifacts = await self.artifacts(caller, job)
+        if attempt is None:
+            return []
+        return [
+            (one, self.bytes_of(attempt, one.path, await self._store.output(attempt, one.path))) for one in artifacts
+        ]
+
+    async def flow(self, caller: Caller, job: JobId) -> Flow:
+        """The messages that it really caused. Raises NotFound; Unavailable where the registry cannot be asked."""
+        found = await self.job(caller, job)
+        traces, decided_at = await self._store.traces(job)
+        seen = await self._fleet.acknowledgements([traced.attempt_id for traced in traces]) if traces else []
+        decided = None if decided_at is None or found.verdict is None else (decided_at, found.verdict)
+        return flow(traces, {one.attempt_id: one for one in seen}, decided)
+
+    def bytes_of(self, attempt: AttemptId, path: str, output: Output | None) -> LogSource:
+        """The bytes of an output that is recorded; none where it is not."""
+        if output is None:
+            return LogSource(0, self._blobs, attempt, path, b"")
+        return LogSource(output.size_bytes, self._blobs, attempt, path, output.content)
+
+    async def _source(self, attempt: Attempt | None) -> LogSource:
+        if attempt is None:
+            return LogSource(0, self._blobs, AttemptId(""), "", b"")
+        if attempt.state in {AttemptState.FINISHED, AttemptState.CANCELLED}:
+            return self.bytes_of(attempt.attempt_id, "", await self._store.output(attempt.attempt_id, ""))
+        return LogSource(await self._blobs.size(attempt.attempt_id, ""), self._blobs, attempt.attempt_id, "", None)
+
+    async def _check_environment(self, caller: Caller, name: str) -> None:
+        if caller.environment not in {None, name}:
+            raise Forbidden(f"This credential is for the environment `{caller.environment}` alone.")
+        try:
+            await self._environments.environment(name)
+        except NotFound:
+            raise InvalidRequest.of("environment", f"there is no environment `{name}`") from None
+
+
+def _attempt(job: Job, number: int | None) -> Attempt | None:
+    """The newest try, or the newest with that number; a refusal has no log and is passed over."""
+    tries = [attempt for attempt in job.attempts if attempt.state is not AttemptState.REFUSED]
+    if number is None:
+        return tries[-1] if tries else None
+    for attempt in reversed(tries):
+        if attempt.number == number:
+            return attempt
+    raise NotFound(f"The job has no attempt {number}.")

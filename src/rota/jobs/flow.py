@@ -1,0 +1,80 @@
+"""The messages that a job really caused: out of its attempts' traces and the registry's record.
+
+Within an attempt the order is the one of the diagram, since each message is the cause of the next; the clocks of two
+machines may differ. Source: flows.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from rota.protocol.flow import Flow, Message, Participant
+from rota.protocol.ids import AttemptId
+from rota.protocol.refuse_job import REGISTRY_REASON
+from rota.protocol.states import Verdict
+from rota.protocol.status import Acknowledgement
+from rota.storage.stores.jobs import Traced
+
+_REGISTRY, _WORKER, _GATEWAY = Participant.REGISTRY, Participant.WORKER, Participant.GATEWAY
+_JOB, _SCHEDULER = Participant.JOB, Participant.SCHEDULER
+
+
+def flow(
+    traces: Sequence[Traced],
+    acknowledged: Mapping[AttemptId, Acknowledgement],
+    decided: tuple[str, Verdict] | None,
+) -> Flow:
+    """All attempts' arrows, oldest first, and the scheduler's word."""
+    messages = [message for traced in traces for message in _of_attempt(traced, acknowledged.get(traced.attempt_id))]
+    if decided is not None:
+        last = traces[-1].attempt_id if traces else None
+        at, verdict = decided
+        messages.append(Message(at, last, _JOB, _SCHEDULER, "job ended"))
+        messages.append(Message(at, last, _SCHEDULER, _JOB, "verdict", detail=str(verdict)))
+    return Flow(messages)
+
+
+def _of_attempt(traced: Traced, acknowledged: Acknowledgement | None) -> list[Message]:
+    attempt = traced.attempt_id
+    given = traced.assigned_at
+    messages = [
+        Message(traced.asked_at, attempt, _WORKER, _GATEWAY, "getJob"),
+        Message(traced.asked_at, attempt, _GATEWAY, _JOB, "getJobForWorker"),
+        Message(given, attempt, _JOB, _GATEWAY, "returnJobForWorker"),
+        Message(given, attempt, _GATEWAY, _WORKER, "returnJob"),
+    ]
+    if acknowledged is not None:
+        messages.append(Message(acknowledged.working_at, attempt, _WORKER, _REGISTRY, "status: Working"))
+        messages.append(Message(acknowledged.working_at, attempt, _REGISTRY, _WORKER, "status received"))
+    finished = False
+    for line in traced.trace.splitlines():
+        event = msgspec.json.decode(line)
+        messages += _of_event(attempt, event, acknowledged)
+        finished = finished or event["event"] == "finished"
+    if finished and acknowledged is not None and acknowledged.ready_at is not None:
+        messages.append(Message(acknowledged.ready_at, attempt, _WORKER, _REGISTRY, "status: readyForWork"))
+        messages.append(Message(acknowledged.ready_at, attempt, _REGISTRY, _WORKER, "status received"))
+    return messages
+
+
+def _of_event(attempt: AttemptId, event: Mapping[str, Any], acknowledged: Acknowledgement | None) -> list[Message]:
+    at, detail = event["at"], event["detail"]
+    if event["event"] == "finished":
+        return _there_and_back(attempt, at, "jobFinished", "jobFinishedReceived", detail)
+    if event["event"] == "refused":
+        refusal = _there_and_back(attempt, at, "refuse job", "refuse accepted", detail)
+        if acknowledged is None and detail.startswith(REGISTRY_REASON):
+            asked = Message(at, attempt, _WORKER, _REGISTRY, "status: Working", "error", detail)
+            return [asked, *refusal]
+        return refusal
+    return [Message(at, attempt, _JOB, _JOB, "lease lost", "error", detail)]
+
+
+def _there_and_back(attempt: AttemptId, at: str, name: str, answer: str, detail: str) -> list[Message]:
+    return [
+        Message(at, attempt, _WORKER, _GATEWAY, name, detail=detail),
+        Message(at, attempt, _GATEWAY, _JOB, name, detail=detail),
+        Message(at, attempt, _JOB, _GATEWAY, answer),
+        Message(at, attempt, _GATEWAY, _WORKER, answer),
+    ]

@@ -1,0 +1,58 @@
+"""Leases, by the monotonic clock of the one Job service that has the database open.
+
+Only their end is recorded; so a heartbeat costs no write and no step of a wall clock ends a lease. After a restart
+each held attempt has one full lease again: nobody could renew it meanwhile.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from rota.protocol.ids import AttemptId, JobId, WorkerId
+from rota.protocol.states import AttemptState
+from rota.storage.stores.jobs import Held
+
+
+class Lease:
+    """Who holds an attempt, and until when (monotonic seconds)."""
+
+    __slots__ = ("appending", "cancel", "environment", "job_id", "running", "until_s", "worker_id")
+
+    def __init__(self, held: Held, until_s: float) -> None:
+        self.worker_id: WorkerId = held.worker_id
+        self.job_id: JobId = held.job_id
+        self.environment = held.environment
+        self.running = held.state is AttemptState.RUNNING
+        self.cancel = held.cancel_requested
+        self.until_s = until_s
+        self.appending = asyncio.Lock()  # one piece after the other
+
+
+class Leases:
+    """All held attempts."""
+
+    def __init__(self) -> None:
+        self._held: dict[AttemptId, Lease] = {}
+
+    def grant(self, held: Held, until_s: float) -> None:
+        """A worker holds it from now on."""
+        self._held[held.attempt_id] = Lease(held, until_s)
+
+    def end(self, attempts: Iterable[AttemptId]) -> None:
+        """Nobody holds them any more."""
+        for attempt in attempts:
+            self._held.pop(attempt, None)
+
+    def of(self, worker: WorkerId, attempt: AttemptId) -> Lease | None:
+        """The lease, if it is this worker's."""
+        lease = self._held.get(attempt)
+        return lease if lease is not None and lease.worker_id == worker else None
+
+    def cancel(self, job: JobId) -> None:
+        """Tell its worker with the next heartbeat."""
+        for lease in self._held.values():
+            if lease.job_id == job:
+                lease.cancel = True
+
+    def overdue(self, now_s: float) -> list[AttemptId]:
+        """Those whose time is over at `now_s`."""
+        return [attempt for attempt, lease in self._held.items() if lease.until_s <= now_s]

@@ -1,0 +1,247 @@
+"""The Job service's messages with gateway, registry and scheduler, in the diagrams' order. Source: flows.md."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from rota.jobs import finish
+from rota.jobs.follow import Changes
+from rota.jobs.leases import Lease, Leases
+from rota.jobs.queue import Arrived, Queues
+from rota.protocol.decide import Decision, Ended
+from rota.protocol.get_job import Arrival, Arrivals, GetJobForWorker, Offer
+from rota.protocol.heartbeat import Renewed
+from rota.protocol.ids import AttemptId, Incarnation, WorkerId
+from rota.protocol.job_finished import Finished, JobFinishedReceived
+from rota.protocol.participants import Environments
+from rota.protocol.paths import check_path
+from rota.protocol.problems import LeaseLost, NotFound, TooLarge
+from rota.protocol.refuse_job import Refusal, RefuseAccepted, Rejected
+from rota.protocol.states import AttemptState, JobState
+from rota.protocol.wire import timestamp
+from rota.storage.stores.blobs import BlobStore
+from rota.storage.stores.jobs import Claim, Held, JobStore, Outcome
+from rota.world import World
+
+PIECE_SIZE_BYTES = 1024 * 1024
+LEASE_S = 30.0
+"""For what still runs in an environment that was retired."""
+_SWEPT_MAX = 1000
+
+
+class JobService:
+    """See `rota.protocol.participants.Job` for what each message promises."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        blobs: BlobStore,
+        environments: Environments,
+        world: World,
+        log_size_bytes_max: int,
+        artifact_size_bytes_max: int,
+    ) -> None:
+        self._store, self._blobs, self._environments, self._world = store, blobs, environments, world
+        self._log_size_bytes_max, self._artifact_size_bytes_max = log_size_bytes_max, artifact_size_bytes_max
+        self._leases = Leases()
+        self._undecided = asyncio.Event()
+        self._undecided.set()
+        self.queues = Queues(store)
+        self.arrived = Arrived(int(world.now().timestamp() * 1_000_000))
+        self.changes = Changes()
+
+    async def start(self) -> None:
+        """Every held attempt has a full lease again: while the service was away nobody could renew it."""
+        await self.queues.start()
+        for held in await self._store.held():
+            self._leases.grant(held, self._world.monotonic() + await self._lease_s(held.environment))
+
+    async def get_job_for_worker(self, ask: GetJobForWorker) -> list[Offer]:
+        keys = self.queues.served_by(ask.worker)
+        if not keys:
+            return []
+        at = timestamp(self._world.now())
+        attempts = [AttemptId(self._world.new_id()) for _ in range(ask.slots)]
+        claim = Claim(
+            ask.worker.worker_id, ask.incarnation, ask.request_id, keys, attempts, timestamp(ask.asked_at), at
+        )
+        lease_s = await self._lease_s(ask.worker.environment)
+        leased = await self._store.claim(claim)
+        until_s = self._world.monotonic() + lease_s
+        for lease in leased:
+            held = Held(lease.attempt_id, lease.job_id, ask.worker.worker_id, lease.environment, AttemptState.ASSIGNED)
+            self._leases.grant(held, until_s)
+            self.changes.tell(lease.job_id)
+        return [Offer(one.attempt_id, one.job_id, one.number, lease_s, one.spec, one.inputs) for one in leased]
+
+    async def arrivals(self, after: int, wait_s: float) -> Arrivals:
+        return await self.arrived.after(after, wait_s)
+
+    async def refuse_job(self, worker: WorkerId, refusals: Sequence[Refusal]) -> RefuseAccepted:
+        asked = [(refusal.attempt_id, refusal.reason) for refusal in refusals]
+        outcomes = await self._store.refuse(worker, asked, timestamp(self._world.now()))
+        attempts = [refusal.attempt_id for refusal in refusals]
+        return RefuseAccepted(*self._answered(attempts, outcomes))
+
+    async def job_finished(self, worker: WorkerId, finished: Sequence[Finished]) -> JobFinishedReceived:
+        problems = {}
+        for end in finished:
+            lease = self._leases.of(worker, end.attempt_id)
+            # Only a holder's bytes are looked at; for anybody else the store says what it is: unknown, lost, repeated.
+            problem = await finish.check(end, self._blobs) if lease is not None else None
+            if problem is not None:
+                problems[end.attempt_id] = Rejected.because(end.attempt_id, problem)
+        good = [(end, finish.digest(end)) for end in finished if end.attempt_id not in problems]
+        outcomes = await self._store.finish(worker, good, timestamp(self._world.now())) if good else []
+        received, rejected = self._answered([end.attempt_id for end, _ in good], outcomes)
+        return JobFinishedReceived(received, [*problems.values(), *rejected])
+
+    async def heartbeat(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> Renewed:
+        now_s = self._world.monotonic()
+        lease_s = 0.0
+        lost: list[AttemptId] = []
+        begun: list[AttemptId] = []
+        cancel: list[AttemptId] = []
+        for attempt in attempts:
+            lease = self._leases.of(worker, attempt)
+            if lease is None:
+                lost.append(attempt)
+                continue
+            lease_s = await self._lease_s(lease.environment)
+            lease.until_s = now_s + lease_s
+            if lease.cancel:
+                cancel.append(attempt)
+            if not lease.running:
+                begun.append(attempt)
+        await self._start(worker, begun)
+        return Renewed(lease_s, cancel, lost)
+
+    async def upload(
+        self, worker: WorkerId, attempt: AttemptId, path: str | None, offset: int, content: AsyncIterator[bytes]
+    ) -> int:
+        lease = await self._held(worker, attempt)
+        name = "" if path is None else check_path(path, "path")
+        most = self._log_size_bytes_max if path is None else self._artifact_size_bytes_max
+        if path is None and not lease.running:
+            await self._start(worker, [attempt])
+        offset = await self._append(worker, attempt, name, offset, b"")  # the offset is checked before bytes come
+        pieces: list[bytes] = []
+        waiting = 0
+        try:
+            async for piece in content:
+                pieces.append(piece)
+                waiting += len(piece)
+                if offset + waiting > most:
+                    raise TooLarge(f"More than {most} bytes.", limit_bytes=most)
+                if waiting >= PIECE_SIZE_BYTES:
+                    offset, pieces, waiting = await self._append(worker, attempt, name, offset, b"".join(pieces)), [], 0
+        finally:
+            if pieces:  # also when the sender broke off: what came is kept, and it goes on from there
+                offset = await self._append(worker, attempt, name, offset, b"".join(pieces)[: most - offset])
+        return offset
+
+    async def upload_offset(self, worker: WorkerId, attempt: AttemptId, path: str | None) -> int:
+        await self._held(worker, attempt)
+        return await self._blobs.size(attempt, "" if path is None else check_path(path, "path"))
+
+    async def input(self, worker: WorkerId, attempt: AttemptId, path: str) -> bytes:
+        lease = await self._held(worker, attempt)
+        content = await self._store.input(lease.job_id, check_path(path, "path"))
+        if content is None:
+            raise NotFound("The job has no such input.")
+        return content
+
+    async def release(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> None:
+        gone = await self._store.keep(worker, incarnation, keep)
+        await self.lose(gone, "the worker was started again and no longer answers for it")
+
+    async def ended(self, limit: int, wait_s: float) -> list[Ended]:
+        self._undecided.clear()
+        found = await self._store.undecided(limit)
+        if found or wait_s <= 0:
+            return found
+        try:
+            await asyncio.wait_for(self._undecided.wait(), wait_s)
+        except TimeoutError:
+            return []
+        return await self._store.undecided(limit)
+
+    async def decide(self, decisions: Sequence[Decision]) -> None:
+        self.note([], await self._store.decide(decisions, timestamp(self._world.now())))
+
+    async def lose(self, attempts: Sequence[AttemptId], why: str) -> None:
+        """End these leases. The statement is guarded: a finish that came first wins."""
+        if attempts:
+            self.note(attempts, await self._store.lose(attempts, timestamp(self._world.now()), why))
+
+    async def sweep(self) -> None:
+        """End what ran out, once."""
+        await self.lose(self._leases.overdue(self._world.monotonic())[:_SWEPT_MAX], "its lease ran out")
+        expired = await self._store.expire(timestamp(self._world.now()), _SWEPT_MAX)
+        self.note([], [Outcome(job, JobState.EXPIRED) for job in expired])
+
+    def note(self, over: Iterable[AttemptId], outcomes: Iterable[Outcome]) -> None:
+        """What follows at once from moves that are recorded: leases end, gateways, followers and scheduler hear."""
+        self._leases.end(over)
+        arrivals = []
+        for outcome in outcomes:
+            if outcome.state is JobState.QUEUED and outcome.key is not None:
+                arrivals.append(Arrival(outcome.key, 1))
+            elif outcome.state is not None:
+                self._undecided.set()
+            self.changes.tell(outcome.job_id)
+        if arrivals:
+            self.arrived.add(arrivals)
+
+    def cancel_requested(self, outcome: Outcome) -> None:
+        """The worker that holds it hears of it with its next heartbeat."""
+        if outcome.job_id is not None:
+            self._leases.cancel(outcome.job_id)
+
+    def _answered(
+        self, attempts: Sequence[AttemptId], outcomes: Sequence[Outcome]
+    ) -> tuple[list[AttemptId], list[Rejected]]:
+        good = [attempt for attempt, outcome in zip(attempts, outcomes, strict=True) if outcome.problem is None]
+        rejected = [
+            Rejected.because(attempt, outcome.problem)
+            for attempt, outcome in zip(attempts, outcomes, strict=True)
+            if outcome.problem is not None
+        ]
+        self.note(good, outcomes)
+        return good, rejected
+
+    async def _start(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:
+        """Assigned → running, recorded before anybody can see it."""
+        if not attempts:
+            return
+        await self._store.start(worker, attempts)
+        for attempt in attempts:
+            lease = self._leases.of(worker, attempt)
+            if lease is not None:
+                lease.running = True
+                self.changes.tell(lease.job_id)
+
+    async def _append(self, worker: WorkerId, attempt: AttemptId, name: str, offset: int, piece: bytes) -> int:
+        lease = self._leases.of(worker, attempt)
+        if lease is None:  # lost while the bytes were on their way
+            raise LeaseLost
+        async with lease.appending:
+            offset = await self._blobs.append(attempt, name, offset, piece)
+        if not name and piece:
+            self.changes.tell(lease.job_id)
+        return offset
+
+    async def _held(self, worker: WorkerId, attempt: AttemptId) -> Lease:
+        """The lease. Raises NotFound where the attempt never was this worker's, LeaseLost where it was."""
+        lease = self._leases.of(worker, attempt)
+        if lease is not None:
+            return lease
+        held = await self._store.attempt(attempt)
+        if held is None or held.worker_id != worker:
+            raise NotFound("There is no such attempt of yours.")
+        raise LeaseLost
+
+    async def _lease_s(self, environment: str) -> float:
+        try:
+            return (await self._environments.environment(environment)).lease_s
+        except NotFound:  # retired, while its last jobs run
+            return LEASE_S

@@ -1,0 +1,50 @@
+"""Specs become jobs: checked, their demands made queue keys, all or none. Source: protocol.md, "POST /api/v1/jobs"."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+
+from rota.protocol.ids import JobId
+from rota.protocol.placement import QueueKey
+from rota.protocol.spec import InputFile, Spec, check_spec
+from rota.protocol.wire import from_base64, timestamp
+from rota.storage.stores.jobs import NewInput, NewJob
+from rota.world import World
+
+
+def new_jobs(specs: Sequence[Spec], default_environment: str, submitted_by: str, world: World) -> list[NewJob]:
+    """The jobs to be. Raises InvalidRequest naming every field that could not work."""
+    keys: dict[str, QueueKey] = {}
+    now = world.now()
+    jobs: list[NewJob] = []
+    for index, spec in enumerate(specs):
+        check_spec(spec, f"jobs[{index}]." if len(specs) > 1 else "")
+        environment = spec.environment or default_environment
+        demand = f"{environment}\0{spec.executor}\0{sorted(spec.requires.items())}"
+        key = keys.setdefault(demand, QueueKey(environment, spec.executor, spec.requires))
+        jobs.append(
+            NewJob(
+                JobId(world.new_id()),
+                _without_content(spec),
+                key,
+                timestamp(now),
+                submitted_by,
+                None if spec.queue_timeout_s is None else timestamp(now + timedelta(seconds=spec.queue_timeout_s)),
+                [_input(file) for file in spec.inputs],
+            )
+        )
+    return jobs
+
+
+def _without_content(spec: Spec) -> Spec:
+    """The spec as it is kept: the inputs' bytes have rows of their own."""
+    if not spec.inputs:
+        return spec
+    return msgspec.structs.replace(spec, inputs=[InputFile(file.path) for file in spec.inputs])
+
+
+def _input(file: InputFile) -> NewInput:
+    content = from_base64(file.content or "", "inputs.content")
+    return NewInput(file.path, hashlib.sha256(content).hexdigest(), content)

@@ -1,0 +1,287 @@
+"""Builds the participants of this process, hands each its neighbours, and serves them on one address."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from prometheus_client import CollectorRegistry, Gauge
+from starlette.applications import Starlette
+
+from rota.environments.http import EnvironmentsHttp
+from rota.environments.inner_http import EnvironmentsInnerHttp
+from rota.environments.remote import RemoteEnvironments
+from rota.environments.service import EnvironmentsService
+from rota.environments.token_files import ADMIN_TOKEN, SERVICE_TOKEN, kept_token, read_token
+from rota.gateway.http import GatewayHttp
+from rota.gateway.service import GatewayService
+from rota.http.application import application
+from rota.http.health import Check, Health, Measure
+from rota.http.peer import Peer
+from rota.http.routes import Endpoint
+from rota.jobs.desk import Desk
+from rota.jobs.http import JobsHttp
+from rota.jobs.inner_http import JobsInnerHttp
+from rota.jobs.remote import RemoteJob
+from rota.jobs.service import JobService
+from rota.jobs.sweep import sweep
+from rota.protocol.environment import CallerKind
+from rota.protocol.participants import Environments, Fleet, Job
+from rota.protocol.problems import InvalidRequest, Problem
+from rota.registry.http import RegistryHttp
+from rota.registry.remote import RemoteRegistry
+from rota.registry.service import RegistryService
+from rota.scheduler import loop as scheduler
+from rota.settings import Settings
+from rota.storage.blobs import FolderBlobs
+from rota.storage.sqlite.database import Database
+from rota.storage.sqlite.environments import SqliteEnvironments
+from rota.storage.sqlite.jobs import SqliteJobs
+from rota.storage.sqlite.workers import SqliteWorkers
+from rota.world import SystemWorld, World
+
+PARTICIPANTS = ("jobs", "gateway", "registry", "scheduler")
+_GRACE_S = 5  # for answers that are on their way when the server is told to stop
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """What the command line says. `only` empty: all participants; `database`, `blobs` None: in the data folder."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 7682
+    only: tuple[str, ...] = ()
+    database: str | None = None
+    blobs: str | None = None
+
+
+class House:
+    """The participants of this process. What is not in it is reached over HTTP."""
+
+    def __init__(self, options: ServerOptions, settings: Settings, world: World) -> None:
+        self._options, self._settings, self._world = options, settings, world
+        self._only = options.only or PARTICIPANTS
+        self._given_token = settings.text("ROTA_SERVICE_TOKEN")
+        self._peers: list[Peer] = []
+        self._databases: list[Database] = []
+        self._starts: list[Callable[[], Awaitable[None]]] = []
+        self._tasks: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._endpoints: list[Endpoint] = []
+        self._checks: list[Check] = []
+        self._measures: list[Measure] = []
+        self._metrics = CollectorRegistry()
+        self._environments: Environments
+        self._gateway: GatewayService | None = None
+        self._build()
+
+    def application(self) -> Starlette:
+        """The web application; the participants start and stop with it."""
+        metrics_open = self._settings.is_on("ROTA_METRICS_OPEN")
+        health = Health(self._metrics, self._checks, self._measures, metrics_open=metrics_open)
+        endpoints = [*health.endpoints(), *self._endpoints]
+        return application(endpoints, self._environments.recognise, self._lifespan)
+
+    def stop_waiting(self) -> None:
+        """The server is about to stop: held questions are answered now."""
+        if self._gateway is not None:
+            self._gateway.close()
+
+    def _build(self) -> None:
+        """The Job service first: it is everybody's neighbour."""
+        job: Job
+        local = self._jobs() if "jobs" in self._only else None
+        if local is not None:
+            service, environments, store, blobs = local
+            job, self._environments = service, environments
+        else:
+            job = RemoteJob(self._peer("ROTA_JOBS_URL"))
+            remote = RemoteEnvironments(self._peer("ROTA_JOBS_URL"), self._world)
+            self._environments = remote
+            self._tasks.append(remote.watch)
+        fleet: Fleet | None = self._registry(job) if "registry" in self._only else None
+        if local is not None:
+            fleet = fleet or RemoteRegistry(self._peer("ROTA_REGISTRY_URL"))
+            desk = Desk(service, store, blobs, environments, fleet, self._world)
+            self._endpoints += JobsHttp(desk, fleet).endpoints()
+        if "gateway" in self._only:
+            gateway = self._gateway = GatewayService(job, self._world, self._metrics)
+            self._tasks.append(gateway.watch)
+            self._endpoints += GatewayHttp(gateway).endpoints()
+        if "scheduler" in self._only:
+            self._tasks.append(lambda: scheduler.run(job, self._world))
+
+    def _jobs(self) -> tuple[JobService, EnvironmentsService, SqliteJobs, FolderBlobs]:
+        database = self._database("rota.db", "jobs")
+        store = SqliteJobs(database)
+        blobs = FolderBlobs(_folder_of_blobs(self._options))
+        environments = EnvironmentsService(SqliteEnvironments(database), self._world)
+        sizes = [
+            self._settings.size_bytes(name) for name in ("ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX")
+        ]
+        jobs = JobService(store, blobs, environments, self._world, *sizes)
+
+        async def start() -> None:
+            await environments.start()
+            await self._tokens(environments)
+            await jobs.start()
+
+        states = Gauge("rota_jobs", "Jobs that have not ended, by state", ["state"], registry=self._metrics)
+
+        async def measure() -> None:
+            counts = await store.counts()
+            for state in ("waiting", "queued", "assigned", "running"):
+                states.labels(state).set(counts.get(state, 0))
+
+        self._measures.append(measure)
+        self._starts.append(start)
+        self._tasks.append(lambda: sweep(jobs, self._world))
+        self._endpoints += EnvironmentsHttp(environments).endpoints()
+        self._endpoints += EnvironmentsInnerHttp(environments).endpoints() + JobsInnerHttp(jobs).endpoints()
+        return jobs, environments, store, blobs
+
+    def _registry(self, job: Job) -> RegistryService:
+        store = SqliteWorkers(self._database("registry.db", "registry"))
+        registry = RegistryService(store, self._environments, job, self._world)
+        self._starts.append(registry.start)
+        self._tasks.append(registry.watch)
+        told = self._settings.text("ROTA_GATEWAY_URL"), self._settings.text("ROTA_REGISTRY_URL")
+        self._endpoints += RegistryHttp(registry, self._environments, *told).endpoints()
+        return registry
+
+    async def _tokens(self, environments: EnvironmentsService) -> None:
+        data = self._options.data
+        admin = data / ADMIN_TOKEN
+        is_new = not admin.exists()
+        await kept_token(admin, lambda: environments.make_token(CallerKind.ADMIN, "administrator"))
+        if is_new:
+            _say(f"administrator's token: {admin}")
+        if self._given_token is not None:
+            await environments.accept_token(self._given_token, CallerKind.SERVICE, "services")
+        else:
+            service = data / SERVICE_TOKEN
+            await kept_token(service, lambda: environments.make_token(CallerKind.SERVICE, "services"))
+
+    def _database(self, name: str, schema: str) -> Database:
+        database = Database(self._options.data / name, schema)
+        self._databases.append(database)
+
+        async def check() -> str | None:
+            try:
+                await database.writer.run(lambda connection: connection.in_transaction)
+            except Problem as problem:
+                return problem.detail
+            return None
+
+        self._checks.append(check)
+        return database
+
+    def _peer(self, variable: str) -> Peer:
+        url = self._settings.text(variable)
+        if url is None:
+            raise InvalidRequest.of(variable, f"is needed with --only {' '.join(self._only)}: where that service is")
+        peer = Peer(url, lambda: read_token(self._options.data / SERVICE_TOKEN, self._given_token))
+        self._peers.append(peer)
+        return peer
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for database in self._databases:
+                database.start()
+                stack.callback(database.stop)
+            for peer in self._peers:
+                stack.push_async_callback(peer.close)
+            for start in self._starts:
+                await start()
+            tasks = [asyncio.create_task(task()) for task in self._tasks]
+            for task in tasks:
+                task.add_done_callback(_died)
+            yield
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def serve(options: ServerOptions) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code. Raises Problem where it cannot start."""
+    _check(options)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    options.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        listener = socket.create_server((options.host, options.port), family=_family(options.host), backlog=2048)
+    except OSError as error:
+        raise InvalidRequest.of("listen", f"{options.host}:{options.port} cannot be had: {error.strerror}") from None
+    house = House(options, Settings(), SystemWorld())
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    url = f"http://{host}:{listener.getsockname()[1]}"
+    (options.data / "server-url").write_text(url + "\n", encoding="ascii")
+    config = uvicorn.Config(
+        house.application(), log_config=None, access_log=False, server_header=False, timeout_keep_alive=75,
+        timeout_graceful_shutdown=_GRACE_S, lifespan="on",
+    )  # fmt: skip
+    server = _Server(config, house, url)
+    server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """Says where it is, and answers what it holds before it stops."""
+
+    def __init__(self, config: uvicorn.Config, house: House, url: str) -> None:
+        super().__init__(config)
+        self._house, self._url = house, url
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        if self.started:
+            _say(f"serving at {self._url}")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._house.stop_waiting)
+
+
+def _check(options: ServerOptions) -> None:
+    for name in options.only:
+        if name not in PARTICIPANTS:
+            raise InvalidRequest.of("only", f"`{name}` is not a participant; known: {', '.join(PARTICIPANTS)}")
+    if options.database is not None:
+        raise InvalidRequest.of("database", "only SQLite in the data folder is supported yet; leave it out")
+
+
+def _folder_of_blobs(options: ServerOptions) -> Path:
+    """The folder that `--blobs` names. Raises InvalidRequest for a store that is not supported yet."""
+    if options.blobs is None:
+        return options.data / "blobs"
+    scheme, separator, path = options.blobs.partition("://")
+    if separator and scheme != "file":
+        raise InvalidRequest.of("blobs", f"`{scheme}` is not supported yet; give a folder, or file:///FOLDER")
+    return Path(path if separator else options.blobs)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _died(task: asyncio.Task[None]) -> None:
+    """A loop that ends by itself is a fault: the process stops rather than go on without it."""
+    if not task.cancelled() and task.exception() is not None:
+        logging.getLogger(__name__).critical("a loop died; stopping", exc_info=task.exception())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201  (for the person who started it)

@@ -1,0 +1,62 @@
+"""Every setting of a server: its variable, default, unit and one sentence. `docs/reference/settings.md` is made of it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rota.protocol.problems import InvalidRequest
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One variable of the environment. `default` is shown as it would be written."""
+
+    variable: str
+    default: str
+    unit: str
+    sentence: str
+
+
+SETTINGS = (
+    Setting("ROTA_DATA", "", "a folder", "Where the server keeps its database, bytes and tokens (`--data`)."),
+    Setting("ROTA_LISTEN", "127.0.0.1:7682", "HOST:PORT", "The address that the server listens on (`--listen`)."),
+    Setting("ROTA_ONLY", "", "names", "The participants to run: jobs, gateway, registry, scheduler; empty: all (`--only`)."),
+    Setting("ROTA_DATABASE", "", "a URL", "The database; empty: SQLite in the data folder (`--database`)."),
+    Setting("ROTA_BLOBS", "", "a URL", "Where logs and artifacts go; empty: the data folder (`--blobs`)."),
+    Setting("ROTA_JOBS_URL", "", "a URL", "Where the Job service is, for a gateway, registry or scheduler that runs apart."),
+    Setting("ROTA_GATEWAY_URL", "", "a URL", "The gateway's address as workers reach it; empty: the one that they enrolled at."),
+    Setting("ROTA_REGISTRY_URL", "", "a URL", "The registry's address as workers and a Job service apart reach it."),
+    Setting("ROTA_SERVICE_TOKEN", "", "a token", "What Rota's services know each other by; empty: `service-token` in the data folder."),
+    Setting("ROTA_METRICS_OPEN", "no", "yes or no", "Whether /metrics is open to anybody."),
+    Setting("ROTA_LOG_SIZE_BYTES_MAX", "1073741824", "bytes", "The largest log of one attempt that is stored."),
+    Setting("ROTA_ARTIFACT_SIZE_BYTES_MAX", "1099511627776", "bytes", "The largest artifact that is stored."),
+)  # fmt: skip
+
+_BY_NAME = {setting.variable: setting for setting in SETTINGS}
+
+
+class Settings:
+    """The settings as the environment gives them. Raises InvalidRequest naming a variable that cannot be read."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+
+    def text(self, variable: str) -> str | None:
+        """The value; None where it is empty."""
+        return self._environ.get(variable, _BY_NAME[variable].default) or None
+
+    def size_bytes(self, variable: str) -> int:
+        """The value as a number of bytes."""
+        value = self.text(variable) or ""
+        if not (value.isascii() and value.isdigit()):
+            raise InvalidRequest.of(variable, f"`{value}` is not a number of bytes")
+        return int(value)
+
+    def is_on(self, variable: str) -> bool:
+        """The value as yes or no."""
+        value = (self.text(variable) or "no").lower()
+        if value in {"yes", "true", "1", "on"}:
+            return True
+        if value in {"no", "false", "0", "off"}:
+            return False
+        raise InvalidRequest.of(variable, f"`{value}` is neither yes nor no")

@@ -1,0 +1,107 @@
+"""Blobs as files in a folder: `<root>/<last two of the attempt>/<attempt>/<log or digest of the path>`."""
+
+import asyncio
+import hashlib
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from rota.protocol.ids import AttemptId
+from rota.protocol.problems import NotFound, OffsetMismatch, Unavailable
+
+PIECE_SIZE_BYTES = 1024 * 1024
+
+
+class FolderBlobs:
+    """See the port, `rota.storage.stores.blobs.BlobStore`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._digests: dict[tuple[AttemptId, str], tuple[int, hashlib._Hash]] = {}
+
+    async def size(self, attempt: AttemptId, path: str) -> int:
+        try:
+            return self._file(attempt, path).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    async def append(self, attempt: AttemptId, path: str, offset: int, piece: bytes) -> int:
+        try:
+            return await asyncio.to_thread(self._append, attempt, path, offset, piece)
+        except OSError as error:
+            raise Unavailable(f"The server's disk does not take the bytes: {error.strerror}.") from error
+
+    async def seal(self, attempt: AttemptId, path: str) -> tuple[int, str]:
+        try:
+            return await asyncio.to_thread(self._seal, attempt, path)
+        except FileNotFoundError:
+            return 0, hashlib.sha256().hexdigest()
+        except OSError as error:
+            raise Unavailable(f"The server's disk does not keep the bytes: {error.strerror}.") from error
+
+    async def read(self, attempt: AttemptId, path: str, start: int, end: int) -> AsyncIterator[bytes]:
+        try:
+            file = await asyncio.to_thread(os.open, self._file(attempt, path), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise NotFound("These bytes are gone from the server's store.") from None
+        try:
+            while start < end:
+                piece = await asyncio.to_thread(os.pread, file, min(PIECE_SIZE_BYTES, end - start), start)
+                if not piece:
+                    return
+                start += len(piece)
+                yield piece
+        finally:
+            os.close(file)
+
+    async def delete(self, attempt: AttemptId) -> None:
+        for key in [key for key in self._digests if key[0] == attempt]:
+            del self._digests[key]
+        await asyncio.to_thread(shutil.rmtree, self._folder(attempt), ignore_errors=True)
+
+    def _folder(self, attempt: AttemptId) -> Path:
+        return self._root / attempt[-2:] / attempt
+
+    def _file(self, attempt: AttemptId, path: str) -> Path:
+        # A path of the job's own making never becomes a file name here.
+        name = hashlib.sha256(path.encode()).hexdigest() if path else "log"
+        return self._folder(attempt) / name
+
+    def _append(self, attempt: AttemptId, path: str, offset: int, piece: bytes) -> int:
+        file = self._file(attempt, path)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size != offset:
+                raise OffsetMismatch(f"{size} bytes are stored; go on from there.", size)
+            written = os.write(descriptor, piece)
+        finally:
+            os.close(descriptor)
+        known, digest = self._digests.get((attempt, path), (0, None))
+        if offset == 0:
+            known, digest = 0, hashlib.sha256()
+        if digest is not None and known == offset:
+            digest.update(piece[:written])
+            self._digests[attempt, path] = (offset + written, digest)
+        if written < len(piece):  # the disk is full: what fits is kept, the rest is asked for again
+            raise Unavailable("The server's disk is full.")
+        return offset + written
+
+    def _seal(self, attempt: AttemptId, path: str) -> tuple[int, str]:
+        file = self._file(attempt, path)
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+            size = os.fstat(opened.fileno()).st_size
+            known, digest = self._digests.pop((attempt, path), (0, None))
+            if digest is None or known != size:  # begun by an earlier process of the server
+                digest = hashlib.file_digest(opened, "sha256")
+        for folder in (file.parent, file.parent.parent):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)  # the name must be as durable as the bytes
+            finally:
+                os.close(descriptor)
+        return size, digest.hexdigest()

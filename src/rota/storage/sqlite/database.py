@@ -1,0 +1,70 @@
+"""A database file: its lock, its migrations, its writer and its reader."""
+
+import fcntl
+import os
+from importlib import resources
+from pathlib import Path
+
+import apsw
+
+from rota.protocol.problems import Conflict
+from rota.storage.sqlite.reader import Reader
+from rota.storage.sqlite.writer import Writer, connect
+
+
+class Database:
+    """One SQLite file, opened by one process at a time.
+
+    Raises Conflict where another server has it open, or where a newer Rota has migrated it further.
+    """
+
+    def __init__(self, path: Path, schema: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = _lock(path)
+        migrate(path, schema)
+        self.writer = Writer(path)
+        self.reader = Reader(path)
+
+    def start(self) -> None:
+        """Begin to write; call it from the event loop."""
+        self.writer.start()
+
+    def stop(self) -> None:
+        """Commit what waits and let go of the file. Blocks."""
+        self.reader.stop()
+        self.writer.stop()
+        os.close(self._lock)
+
+
+def _lock(path: Path) -> int:
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise Conflict(f"Another server has {path} open. Stop it, or give this one another --data folder.") from None
+    return lock
+
+
+def migrate(path: Path, schema: str) -> int:
+    """Bring the file to the newest schema, forward only; returns how many steps were taken."""
+    folder = resources.files(__package__).joinpath("migrations", schema)
+    steps = sorted((step for step in folder.iterdir() if step.name.endswith(".sql")), key=lambda step: step.name)
+    connection = connect(path)
+    try:
+        done = int(connection.pragma("user_version") or 0)
+        if done > len(steps):
+            raise Conflict(
+                f"{path} was migrated by a newer Rota (schema {done}, known here: {len(steps)}). Upgrade Rota."
+            )
+        for number, step in enumerate(steps[done:], done + 1):
+            with connection:  # a step is applied whole, with its number, or not at all
+                connection.execute(step.read_text(encoding="utf-8"))
+                connection.pragma("user_version", number)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except apsw.NotADBError:
+        raise Conflict(f"{path} is not a database of Rota's.") from None
+    finally:
+        connection.close()
+    path.chmod(0o600)
+    return len(steps) - done

@@ -1,0 +1,277 @@
+"""The moves of jobs and attempts, as deeds for the writer: each runs inside its transaction."""
+
+from collections.abc import Sequence
+from heapq import merge
+from itertools import islice
+from typing import Any
+
+import apsw
+import msgspec
+
+from rota.protocol.decide import Decision
+from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
+from rota.protocol.job_finished import Finished, Reason
+from rota.protocol.placement import QueueKey
+from rota.protocol.problems import Conflict, LeaseLost, NotFound, Problem
+from rota.protocol.spec import Input, Spec
+from rota.protocol.states import HELD, AttemptState, JobState
+from rota.protocol.wire import encode, from_base64
+from rota.storage.statements import load
+from rota.storage.stores.jobs import Claim, Leased, NewJob, Outcome, Repeatable, Submission
+
+SQL = load(__package__, "jobs.sql")
+
+LAPSES_MAX = 10
+"""Offers of one job that may run out unacknowledged before the scheduler is asked."""
+
+_spec = msgspec.json.Decoder(Spec)
+
+
+def queue_key(connection: apsw.Connection, key: QueueKey) -> int:
+    """The key's id, made where it is new."""
+    row = {"environment": key.environment, "executor": key.executor}
+    row["requires"] = msgspec.json.encode(key.requires, order="sorted").decode()
+    connection.execute(SQL["insert_queue_key"], row)
+    return int(connection.execute(SQL["queue_key_id"], row).get)
+
+
+def submit(connection: apsw.Connection, jobs: Sequence[NewJob], repeatable: Repeatable | None) -> Submission:
+    if repeatable is not None:
+        earlier = connection.execute(SQL["submission"], msgspec.to_builtins(repeatable)).fetchone()
+        if earlier is not None:
+            if earlier[0] != repeatable.body_sha256:
+                raise Conflict("This Idempotency-Key was used for another submission; use a new key for a new one.")
+            return Submission(msgspec.json.decode(earlier[1]), repeated=True)
+    keys: dict[int, int] = {}  # by identity: one submission's jobs share their key objects
+    for job in jobs:
+        key = keys.get(id(job.key)) or keys.setdefault(id(job.key), queue_key(connection, job.key))
+        _insert(connection, job, key)
+    ids = [job.id for job in jobs]
+    if repeatable is not None:
+        row = msgspec.to_builtins(repeatable) | {"submitted_at": jobs[0].submitted_at}
+        connection.execute(SQL["insert_submission"], row | {"job_ids": encode(ids).decode()})
+    return Submission(ids)
+
+
+def _insert(connection: apsw.Connection, job: NewJob, key: int) -> None:
+    row = {
+        "id": job.id,
+        "environment": job.key.environment,
+        "name": job.spec.name,
+        "spec": encode(job.spec).decode(),
+        "queue_key": key,
+        "priority": job.spec.priority,
+        "submitted_at": job.submitted_at,
+        "submitted_by": job.submitted_by,
+        "expires_at": job.expires_at,
+    }
+    connection.execute(SQL["insert_job"], row)
+    for tag, value in job.spec.tags.items():
+        connection.execute(SQL["insert_tag"], {"tag": f"{tag}:{value}", "job": job.id})
+    for file in job.inputs:
+        size = {"size_bytes": len(file.content), "sha256": file.sha256}
+        connection.execute(SQL["insert_input"], {"job": job.id, "path": file.path, "content": file.content} | size)
+
+
+def claim(connection: apsw.Connection, claim: Claim) -> list[Leased]:
+    again = _again(connection, claim)
+    if again:
+        return again
+    limit = len(claim.attempt_ids)
+    queues = [connection.execute(SQL["queued"], {"key": key, "limit": limit}).fetchall() for key in claim.keys]
+    first = islice(merge(*queues, key=lambda row: (-row[1], row[0])), limit)
+    leased: list[Leased] = []
+    row: dict[str, Any] = {"worker": claim.worker_id, "incarnation": claim.incarnation, "at": claim.at}
+    row |= {"request_id": claim.request_id, "asked_at": claim.asked_at}
+    for attempt, (job, _priority) in zip(claim.attempt_ids, first, strict=False):
+        number, environment, spec = connection.execute(SQL["assign"], {"job": job, "attempt": attempt}).fetchone()
+        connection.execute(SQL["insert_attempt"], row | {"job": job, "attempt": attempt, "number": number})
+        leased.append(_leased(connection, attempt, job, number, environment, spec))
+    return leased
+
+
+def _again(connection: apsw.Connection, claim: Claim) -> list[Leased]:
+    """What the worker was given for the same request, while it holds all of it."""
+    if claim.request_id is None:
+        return []
+    asked = {"worker": claim.worker_id, "request_id": claim.request_id}
+    rows = connection.execute(SQL["requested"], asked).fetchall()
+    if not all(state in HELD and incarnation == claim.incarnation for *_, state, incarnation in rows):
+        return []
+    return [_leased(connection, *row[:5]) for row in rows]
+
+
+def _leased(
+    connection: apsw.Connection, attempt: AttemptId, job: JobId, number: int, environment: str, spec: str
+) -> Leased:
+    read = _spec.decode(spec)
+    inputs = [Input(*row) for row in connection.execute(SQL["inputs"], {"job": job})] if read.inputs else []
+    return Leased(attempt, job, number, environment, read, inputs)
+
+
+def start(connection: apsw.Connection, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:
+    for attempt in attempts:
+        row = connection.execute(SQL["start_attempt"], {"attempt": attempt, "worker": worker}).fetchone()
+        if row is not None:
+            connection.execute(SQL["start"], {"attempt": attempt, "job": row[0]}).fetchone()
+
+
+def refuse(connection: apsw.Connection, worker: WorkerId, attempt: AttemptId, reason: str, at: str) -> Outcome:
+    trace = _trace(at, "refused", reason)
+    refused = {"attempt": attempt, "worker": worker, "trace": trace}
+    row = connection.execute(SQL["refuse_attempt"], refused).fetchone()
+    if row is None:
+        held = _held_by(connection, worker, attempt)
+        if isinstance(held, Problem):
+            return Outcome(problem=held)
+        if held[0] == AttemptState.REFUSED:
+            return Outcome(held[1])
+        if held[0] == AttemptState.LOST:
+            return Outcome(problem=LeaseLost())
+        return Outcome(problem=Conflict(f"The attempt is {held[0]}; only one that was not started can be refused."))
+    return _back_in_queue(connection, "refuse", attempt, row[0]) or _stopped(connection, attempt, row[0])
+
+
+def finish(connection: apsw.Connection, worker: WorkerId, end: Finished, digest: str, at: str) -> Outcome:
+    attempt = end.attempt_id
+    stopped = end.result.reason is Reason.CANCELLED
+    result = encode(end.result).decode()
+    row = connection.execute(
+        SQL["finish_attempt"],
+        {
+            "attempt": attempt,
+            "worker": worker,
+            "state": AttemptState.CANCELLED if stopped else AttemptState.FINISHED,
+            "started_at": end.started_at,
+            "finished_at": end.finished_at,
+            "digest": digest,
+            "result": result,
+            "problems": encode(end.problems).decode() if end.problems else None,
+            "trace": _trace(at, "finished", str(end.result.reason)),
+        },
+    ).fetchone()
+    if row is None:
+        return _finished_before(connection, worker, attempt, digest, at)
+    move = "stop" if stopped else "finish"
+    moved = connection.execute(SQL[move], {"attempt": attempt, "job": row[0], "result": result}).fetchone()
+    if moved is None:
+        raise LeaseLost  # a held attempt is its job's present one; were it not, nothing may change
+    _insert_outputs(connection, end)
+    return Outcome(row[0], JobState.CANCELLED if stopped else JobState.FINISHED)
+
+
+def _insert_outputs(connection: apsw.Connection, end: Finished) -> None:
+    if end.log.size_bytes:
+        content = None if end.log.inline is None else from_base64(end.log.inline, "log.inline")
+        log = {"path": "", "size_bytes": end.log.size_bytes, "sha256": end.log.sha256, "mode": 0}
+        connection.execute(SQL["insert_output"], log | {"attempt": end.attempt_id, "content": content})
+    for artifact in end.artifacts:
+        content = None if artifact.inline is None else from_base64(artifact.inline, "artifacts.inline")
+        file = {"path": artifact.path, "size_bytes": artifact.size_bytes, "sha256": artifact.sha256}
+        file |= {"mode": artifact.mode, "content": content}
+        connection.execute(SQL["insert_output"], file | {"attempt": end.attempt_id})
+
+
+def _finished_before(
+    connection: apsw.Connection, worker: WorkerId, attempt: AttemptId, digest: str, at: str
+) -> Outcome:
+    held = _held_by(connection, worker, attempt)
+    if isinstance(held, Problem):
+        return Outcome(problem=held)
+    state, job, finish_digest = held
+    if finish_digest == digest:
+        connection.execute(SQL["trace_attempt"], {"attempt": attempt, "trace": _trace(at, "finished", "sent again")})
+        return Outcome(job)
+    if finish_digest is not None:
+        return Outcome(problem=Conflict("Another result of this attempt is recorded already; the first one stays."))
+    return Outcome(problem=LeaseLost(f"The attempt is {state}: its result came too late. Forget it."))
+
+
+def lose(connection: apsw.Connection, attempt: AttemptId, at: str, why: str) -> Outcome:
+    lost = {"attempt": attempt, "trace": _trace(at, "lost", why)}
+    row = connection.execute(SQL["lose_attempt"], lost).fetchone()
+    if row is None:
+        return Outcome(problem=LeaseLost())
+    job = row[0]
+    back = _back_in_queue(connection, "lapse", attempt, job)
+    if back is not None:
+        return back
+    moved = connection.execute(SQL["lose"], {"attempt": attempt, "job": job}).fetchone()
+    if moved is not None:
+        return Outcome(job, JobState.WAITING)
+    return _stopped(connection, attempt, job)
+
+
+def _back_in_queue(connection: apsw.Connection, move: str, attempt: AttemptId, job: JobId) -> Outcome | None:
+    row = connection.execute(SQL[move], {"attempt": attempt, "job": job, "lapses_max": LAPSES_MAX}).fetchone()
+    return None if row is None else Outcome(job, JobState.QUEUED, _key(connection, row[1]))
+
+
+def _stopped(connection: apsw.Connection, attempt: AttemptId, job: JobId) -> Outcome:
+    """Somebody had cancelled it, and no worker holds it any more."""
+    connection.execute(SQL["stop"], {"attempt": attempt, "job": job, "result": None}).fetchone()
+    return Outcome(job, JobState.CANCELLED)
+
+
+def keep(
+    connection: apsw.Connection, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]
+) -> list[AttemptId]:
+    others = connection.execute(SQL["other_incarnations"], {"worker": worker, "incarnation": incarnation})
+    held = [AttemptId(row[0]) for row in others.fetchall()]
+    for attempt in set(keep) & set(held):
+        connection.execute(SQL["take_over"], {"attempt": attempt, "worker": worker, "incarnation": incarnation})
+    return [attempt for attempt in held if attempt not in set(keep)]
+
+
+def cancel(connection: apsw.Connection, job: JobId) -> Outcome:
+    if connection.execute(SQL["cancel"], {"job": job}).fetchone() is not None:
+        return Outcome(job, JobState.CANCELLED)
+    requested = connection.execute(SQL["request_cancel"], {"job": job}).fetchone()
+    if requested is not None:
+        return Outcome(job, JobState(requested[0]))
+    return Outcome(problem=_not_from_here(connection, job, "cancelled"))
+
+
+def retry(connection: apsw.Connection, job: JobId, expires_at: str | None) -> Outcome:
+    row = connection.execute(SQL["retry"], {"job": job, "expires_at": expires_at}).fetchone()
+    if row is None:
+        return Outcome(problem=_not_from_here(connection, job, "run again"))
+    return Outcome(job, JobState.QUEUED, _key(connection, row[1]))
+
+
+def decide(connection: apsw.Connection, decision: Decision, at: str) -> Outcome:
+    row = {"job": decision.job_id, "attempt": decision.attempt_id, "message": decision.message, "at": at}
+    if decision.verdict is None:
+        again = connection.execute(SQL["try_again"], row).fetchone()
+        return Outcome() if again is None else Outcome(decision.job_id, JobState.QUEUED, _key(connection, again[1]))
+    row["verdict"] = decision.verdict
+    if connection.execute(SQL["decide"], row).fetchone() is None:
+        gave_up = connection.execute(SQL["give_up"], row).fetchone()
+        return Outcome() if gave_up is None else Outcome(decision.job_id, JobState.LOST)
+    return Outcome(decision.job_id)
+
+
+def _key(connection: apsw.Connection, key: int) -> QueueKey:
+    environment, executor, requires = connection.execute(SQL["queue_key"], {"key": key}).fetchone()
+    return QueueKey(environment, executor, msgspec.json.decode(requires))
+
+
+def _not_from_here(connection: apsw.Connection, job: JobId, what: str) -> Problem:
+    state = connection.execute(SQL["job_state"], {"job": job}).fetchone()
+    if state is None:
+        return NotFound("There is no such job.")
+    return Conflict(f"The job is {state[0]}; it cannot be {what} from there.")
+
+
+def _held_by(
+    connection: apsw.Connection, worker: WorkerId, attempt: AttemptId
+) -> tuple[AttemptState, JobId, str | None] | NotFound:
+    """State, job and finish of an attempt that is, or was, this worker's. Foreign and unknown are told alike."""
+    row = connection.execute(SQL["attempt"], {"attempt": attempt}).fetchone()
+    if row is None or row[2] != worker:
+        return NotFound("There is no such attempt of yours.")
+    return AttemptState(row[4]), JobId(row[1]), row[6]
+
+
+def _trace(at: str, event: str, detail: str) -> str:
+    return encode({"at": at, "event": event, "detail": detail}).decode() + "\n"

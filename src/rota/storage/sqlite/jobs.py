@@ -1,0 +1,188 @@
+"""The Job service's store on SQLite: moves through the writer, questions through the reader."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from rota.protocol.decide import Decision, Ended
+from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
+from rota.protocol.job import Artifact, Attempt, Job
+from rota.protocol.job_finished import Finished, Result, Uncollected
+from rota.protocol.placement import QueueKey
+from rota.protocol.spec import InputFile, Spec
+from rota.protocol.states import AttemptState, JobState, Verdict
+from rota.protocol.wire import to_base64
+from rota.storage.sqlite import job_moves as moves
+from rota.storage.sqlite.database import Database
+from rota.storage.sqlite.job_moves import SQL
+from rota.storage.stores.jobs import (
+    Claim,
+    Held,
+    JobFilter,
+    Leased,
+    NewJob,
+    Outcome,
+    Output,
+    Repeatable,
+    Submission,
+    Traced,
+)  # fmt: skip
+
+_spec = msgspec.json.Decoder(Spec)
+_result = msgspec.json.Decoder(Result)
+_problems = msgspec.json.Decoder(list[Uncollected])
+
+
+class SqliteJobs:
+    """See the port, `rota.storage.stores.jobs.JobStore`, for what each method promises."""
+
+    def __init__(self, database: Database) -> None:
+        self._write = database.writer.run
+        self._read = database.reader.run
+
+    async def submit(self, jobs: Sequence[NewJob], repeatable: Repeatable | None) -> Submission:
+        return await self._write(lambda connection: moves.submit(connection, jobs, repeatable))
+
+    async def claim(self, claim: Claim) -> list[Leased]:
+        return await self._write(lambda connection: moves.claim(connection, claim))
+
+    async def start(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:
+        await self._write(lambda connection: moves.start(connection, worker, attempts))
+
+    async def refuse(self, worker: WorkerId, refusals: Sequence[tuple[AttemptId, str]], at: str) -> list[Outcome]:
+        return await self._write(lambda c: [moves.refuse(c, worker, attempt, why, at) for attempt, why in refusals])
+
+    async def finish(self, worker: WorkerId, ends: Sequence[tuple[Finished, str]], at: str) -> list[Outcome]:
+        return await self._write(lambda c: [moves.finish(c, worker, end, digest, at) for end, digest in ends])
+
+    async def lose(self, attempts: Sequence[AttemptId], at: str, why: str) -> list[Outcome]:
+        return await self._write(lambda c: [moves.lose(c, attempt, at, why) for attempt in attempts])
+
+    async def keep(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> list[AttemptId]:
+        return await self._write(lambda connection: moves.keep(connection, worker, incarnation, keep))
+
+    async def cancel(self, job: JobId) -> Outcome:
+        return await self._write(lambda connection: moves.cancel(connection, job))
+
+    async def retry(self, job: JobId, expires_at: str | None) -> Outcome:
+        return await self._write(lambda connection: moves.retry(connection, job, expires_at))
+
+    async def expire(self, now: str, limit: int) -> list[JobId]:
+        rows = await self._write(lambda c: c.execute(SQL["expire"], {"now": now, "limit": limit}).fetchall())
+        return [row[0] for row in rows]
+
+    async def decide(self, decisions: Sequence[Decision], at: str) -> list[Outcome]:
+        return await self._write(lambda c: [moves.decide(c, decision, at) for decision in decisions])
+
+    async def queue_keys(self) -> dict[int, QueueKey]:
+        rows = await self._rows("queue_keys")
+        return {row[0]: QueueKey(row[1], row[2], msgspec.json.decode(row[3])) for row in rows}
+
+    async def undecided(self, limit: int) -> list[Ended]:
+        return [
+            Ended(job, attempt, JobState(state), _spec.decode(spec), _result_of(result), tries, losses)
+            for job, attempt, state, spec, result, tries, losses in await self._rows("undecided", limit=limit)
+        ]
+
+    async def held(self) -> list[Held]:
+        return [_held(row) for row in await self._rows("held")]
+
+    async def attempt(self, attempt: AttemptId) -> Held | None:
+        rows = await self._rows("attempt", attempt=attempt)
+        return _held(rows[0]) if rows else None
+
+    async def job(self, job: JobId) -> Job | None:
+        def read(connection: apsw.Connection) -> Job | None:
+            row = connection.execute(SQL["job"], {"job": job}).fetchone()
+            if row is None:
+                return None
+            whole = _job(connection, row)
+            if not whole.spec.inputs:
+                return whole
+            content = dict(connection.execute(SQL["inputs_content"], {"job": job}).fetchall())
+            inputs = [InputFile(file.path, to_base64(content[file.path])) for file in whole.spec.inputs]
+            return msgspec.structs.replace(whole, spec=msgspec.structs.replace(whole.spec, inputs=inputs))
+
+        return await self._read(read)
+
+    async def jobs_by_id(self, jobs: Sequence[JobId]) -> list[Job]:
+        def read(connection: apsw.Connection) -> list[Job]:
+            return [_job(connection, connection.execute(SQL["job"], {"job": job}).fetchone()) for job in jobs]
+
+        return await self._read(read)
+
+    async def jobs(self, wanted: JobFilter) -> list[Job]:
+        sql, values = _list_statement(wanted)
+
+        def read(connection: apsw.Connection) -> list[Job]:
+            return [_job(connection, row) for row in connection.execute(sql, values).fetchall()]
+
+        return await self._read(read)
+
+    async def input(self, job: JobId, path: str) -> bytes | None:
+        rows = await self._rows("input", job=job, path=path)
+        return rows[0][0] if rows else None
+
+    async def artifacts(self, attempt: AttemptId) -> list[Artifact]:
+        return [Artifact(*row) for row in await self._rows("artifacts", attempt=attempt)]
+
+    async def output(self, attempt: AttemptId, path: str) -> Output | None:
+        rows = await self._rows("output", attempt=attempt, path=path)
+        return Output(*rows[0]) if rows else None
+
+    async def traces(self, job: JobId) -> tuple[list[Traced], str | None]:
+        decided = await self._rows("decided_at", job=job)
+        return [Traced(*row) for row in await self._rows("traces", job=job)], decided[0][0] if decided else None
+
+    async def counts(self) -> dict[str, int]:
+        return dict(await self._rows("counts"))
+
+    async def _rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (bound by SQLite)
+        return await self._read(lambda connection: connection.execute(SQL[statement], values).fetchall())
+
+
+def _held(row: tuple[Any, ...]) -> Held:
+    attempt, job, worker, environment, state, cancel_requested, *_ = row
+    return Held(attempt, job, worker, environment, AttemptState(state), bool(cancel_requested))
+
+
+def _result_of(text: str | None) -> Result | None:
+    return None if text is None else _result.decode(text)
+
+
+def _job(connection: apsw.Connection, row: tuple[Any, ...]) -> Job:
+    job, state, verdict, spec, submitted_at, submitted_by, result, environment, message = row
+    attempts = [
+        Attempt(
+            attempt, number, worker, AttemptState(attempt_state), assigned_at, started_at, finished_at,
+            _result_of(attempt_result), _problems.decode(problems) if problems else [],
+        )
+        for attempt, number, worker, attempt_state, assigned_at, started_at, finished_at, attempt_result, problems
+        in connection.execute(SQL["attempts"], {"job": job})
+    ]  # fmt: skip
+    said = None if verdict is None else Verdict(verdict)
+    return Job(
+        job, JobState(state), said, _spec.decode(spec), submitted_at, submitted_by, _result_of(result), attempts,
+        environment, message,
+    )  # fmt: skip
+
+
+def _list_statement(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
+    """The list's SELECT, with a condition for each filter that is given."""
+    conditions = {
+        "state = :state": wanted.state,
+        "verdict = :verdict": wanted.verdict,
+        "environment = :environment": wanted.environment,
+        "name = :name": wanted.name,
+        "submitted_at > :submitted_after": wanted.submitted_after,
+        "id < :before": wanted.before,
+    }
+    given = {condition: value for condition, value in conditions.items() if value is not None}
+    values: dict[str, Any] = {condition.rpartition(":")[2]: value for condition, value in given.items()}
+    for index, tag in enumerate(wanted.tags):
+        given[f"id IN (SELECT job_id FROM job_tag WHERE tag = :tag{index})"] = values[f"tag{index}"] = tag
+    where = f" WHERE {' AND '.join(given)}" if given else ""
+    select = SQL["job"].partition(" WHERE ")[0]
+    return f"{select}{where} ORDER BY id DESC LIMIT :limit", values | {"limit": wanted.limit}

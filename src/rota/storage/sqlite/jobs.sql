@@ -1,0 +1,210 @@
+-- name: insert_queue_key
+INSERT INTO queue_key (environment, executor, requires) VALUES (:environment, :executor, :requires)
+ON CONFLICT DO NOTHING;
+
+-- name: queue_key_id
+SELECT id FROM queue_key WHERE environment = :environment AND executor = :executor AND requires = :requires;
+
+-- name: queue_keys
+SELECT id, environment, executor, requires FROM queue_key;
+
+-- name: queue_key
+SELECT environment, executor, requires FROM queue_key WHERE id = :key;
+
+-- name: insert_job
+INSERT INTO job (id, environment, name, state, spec, queue_key, priority, submitted_at, submitted_by, expires_at)
+VALUES (:id, :environment, :name, 'queued', :spec, :queue_key, :priority, :submitted_at, :submitted_by, :expires_at);
+
+-- name: insert_tag
+INSERT INTO job_tag (tag, job_id) VALUES (:tag, :job);
+
+-- name: insert_input
+INSERT INTO job_input (job_id, path, size_bytes, sha256, content) VALUES (:job, :path, :size_bytes, :sha256, :content);
+
+-- name: submission
+SELECT body_sha256, job_ids FROM submission WHERE submitted_by = :submitted_by AND idempotency_key = :key;
+
+-- name: insert_submission
+INSERT INTO submission (submitted_by, idempotency_key, body_sha256, job_ids, submitted_at)
+VALUES (:submitted_by, :key, :body_sha256, :job_ids, :submitted_at);
+
+-- name: requested
+-- What the worker was given for this request before.
+SELECT a.id, a.job_id, a.number, j.environment, j.spec, a.state, a.incarnation
+  FROM attempt a JOIN job j ON j.id = a.job_id
+ WHERE a.worker_id = :worker AND a.request_id = :request_id
+ ORDER BY a.id;
+
+-- name: queued
+-- The first of one queue, straight off the partial index: the cost does not grow with depth.
+SELECT id, priority FROM job INDEXED BY job_queue
+ WHERE queue_key = :key AND state = 'queued'
+ ORDER BY priority DESC, id LIMIT :limit;
+
+-- name: assign
+-- Lease a queued job: the attempt is the job's present one from now on.
+UPDATE job SET state = 'assigned', attempt_id = :attempt
+ WHERE id = :job AND state IN ('queued')
+RETURNING tries + 1, environment, spec;
+
+-- name: insert_attempt
+INSERT INTO attempt (id, job_id, number, worker_id, incarnation, request_id, state, asked_at, assigned_at)
+VALUES (:attempt, :job, :number, :worker, :incarnation, :request_id, 'assigned', :asked_at, :at);
+
+-- name: start_attempt
+UPDATE attempt SET state = 'running'
+ WHERE id = :attempt AND worker_id = :worker AND state IN ('assigned')
+RETURNING job_id;
+
+-- name: start
+UPDATE job SET state = 'running'
+ WHERE attempt_id = :attempt AND id = :job AND state IN ('assigned')
+RETURNING id;
+
+-- name: refuse_attempt
+UPDATE attempt SET state = 'refused', trace = trace || :trace
+ WHERE id = :attempt AND worker_id = :worker AND state IN ('assigned')
+RETURNING job_id;
+
+-- name: refuse
+-- Take an assigned job back from its worker, at its old place.
+UPDATE job SET state = 'queued'
+ WHERE attempt_id = :attempt AND id = :job AND cancel_requested = 0 AND state IN ('assigned')
+RETURNING id, queue_key;
+
+-- name: finish_attempt
+UPDATE attempt SET state = :state, started_at = :started_at, finished_at = :finished_at, finish_digest = :digest,
+       result = :result, problems = :problems, trace = trace || :trace
+ WHERE id = :attempt AND worker_id = :worker AND state IN ('assigned', 'running')
+RETURNING job_id;
+
+-- name: finish
+-- A result came: durable from here on, whatever its exit code.
+UPDATE job SET state = 'finished', result = :result, tries = tries + 1, undecided = 1
+ WHERE attempt_id = :attempt AND id = :job AND state IN ('assigned', 'running')
+RETURNING id;
+
+-- name: stop
+-- A held job ends as cancelled: its worker stopped it, refused it, or is gone.
+UPDATE job SET state = 'cancelled', result = :result, tries = tries + 1, undecided = 1
+ WHERE attempt_id = :attempt AND id = :job AND state IN ('assigned', 'running')
+RETURNING id;
+
+-- name: insert_output
+INSERT INTO output (attempt_id, path, size_bytes, sha256, mode, content)
+VALUES (:attempt, :path, :size_bytes, :sha256, :mode, :content);
+
+-- name: trace_attempt
+UPDATE attempt SET trace = trace || :trace WHERE id = :attempt;
+
+-- name: lose_attempt
+UPDATE attempt SET state = 'lost', trace = trace || :trace
+ WHERE id = :attempt AND state IN ('assigned', 'running')
+RETURNING job_id;
+
+-- name: lapse
+-- Nobody has shown that it started: queued again at its old place, and no try is counted. Capped, so that an offer
+-- that kills whoever takes it cannot go round for ever.
+UPDATE job SET state = 'queued', lapses = lapses + 1
+ WHERE attempt_id = :attempt AND id = :job AND cancel_requested = 0 AND lapses < :lapses_max AND state IN ('assigned')
+RETURNING id, queue_key;
+
+-- name: lose
+-- It ran, and its worker is gone: the scheduler decides what follows.
+UPDATE job SET state = 'waiting', tries = tries + 1, losses = losses + 1, undecided = 1
+ WHERE attempt_id = :attempt AND id = :job AND cancel_requested = 0 AND state IN ('assigned', 'running')
+RETURNING id, queue_key;
+
+-- name: other_incarnations
+SELECT id FROM attempt
+ WHERE worker_id = :worker AND incarnation <> :incarnation AND state IN ('assigned', 'running');
+
+-- name: take_over
+UPDATE attempt SET incarnation = :incarnation
+ WHERE id = :attempt AND worker_id = :worker AND state IN ('assigned', 'running');
+
+-- name: cancel
+-- Nobody holds it: it ends here.
+UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1
+ WHERE id = :job AND state IN ('waiting', 'queued')
+RETURNING id;
+
+-- name: request_cancel
+UPDATE job SET cancel_requested = 1
+ WHERE id = :job AND state IN ('assigned', 'running')
+RETURNING state;
+
+-- name: retry
+-- Once more, on a person's word.
+UPDATE job SET state = 'queued', verdict = NULL, decided_at = NULL, result = NULL, message = NULL,
+       cancel_requested = 0, undecided = 0, losses = 0, lapses = 0, expires_at = :expires_at
+ WHERE id = :job AND state IN ('finished', 'cancelled', 'expired', 'lost')
+RETURNING id, queue_key;
+
+-- name: expire
+UPDATE job SET state = 'expired', undecided = 1, message = 'No worker took it within its queue timeout.'
+ WHERE id IN (SELECT id FROM job WHERE state = 'queued' AND expires_at <= :now ORDER BY expires_at LIMIT :limit)
+   AND state IN ('queued')
+RETURNING id;
+
+-- name: undecided
+SELECT id, attempt_id, state, spec, result, tries, losses FROM job WHERE undecided = 1 ORDER BY id LIMIT :limit;
+
+-- name: decide
+-- The verdict on what has ended.
+UPDATE job SET verdict = :verdict, decided_at = :at, undecided = 0, message = coalesce(:message, message)
+ WHERE id = :job AND undecided = 1 AND attempt_id IS :attempt AND state IN ('finished', 'cancelled', 'expired')
+RETURNING id;
+
+-- name: give_up
+UPDATE job SET state = 'lost', verdict = :verdict, decided_at = :at, undecided = 0, message = :message
+ WHERE id = :job AND undecided = 1 AND attempt_id IS :attempt AND state IN ('waiting')
+RETURNING id;
+
+-- name: try_again
+UPDATE job SET state = 'queued', undecided = 0
+ WHERE id = :job AND undecided = 1 AND attempt_id IS :attempt AND state IN ('waiting')
+RETURNING id, queue_key;
+
+-- name: held
+SELECT a.id, a.job_id, a.worker_id, j.environment, a.state, j.cancel_requested
+  FROM attempt a INDEXED BY attempt_held JOIN job j ON j.id = a.job_id
+ WHERE a.state IN ('assigned', 'running');
+
+-- name: attempt
+SELECT a.id, a.job_id, a.worker_id, j.environment, a.state, j.cancel_requested, a.finish_digest
+  FROM attempt a JOIN job j ON j.id = a.job_id WHERE a.id = :attempt;
+
+-- name: job_state
+SELECT state FROM job WHERE id = :job;
+
+-- name: job
+SELECT id, state, verdict, spec, submitted_at, submitted_by, result, environment, message FROM job WHERE id = :job;
+
+-- name: attempts
+SELECT id, number, worker_id, state, assigned_at, started_at, finished_at, result, problems
+  FROM attempt WHERE job_id = :job ORDER BY id;
+
+-- name: inputs
+SELECT path, size_bytes, sha256 FROM job_input WHERE job_id = :job ORDER BY path;
+
+-- name: inputs_content
+SELECT path, content FROM job_input WHERE job_id = :job;
+
+-- name: input
+SELECT content FROM job_input WHERE job_id = :job AND path = :path;
+
+-- name: artifacts
+SELECT path, size_bytes, sha256, mode FROM output WHERE attempt_id = :attempt AND path <> '' ORDER BY path;
+
+-- name: output
+SELECT attempt_id, path, size_bytes, sha256, content FROM output WHERE attempt_id = :attempt AND path = :path;
+
+-- name: traces
+SELECT id, asked_at, assigned_at, trace FROM attempt WHERE job_id = :job ORDER BY id;
+
+-- name: decided_at
+SELECT decided_at FROM job WHERE id = :job;
+
+-- name: counts
+SELECT state, count(*) FROM job INDEXED BY job_state WHERE state IN ('waiting', 'queued', 'assigned', 'running') GROUP BY state;

@@ -1,0 +1,38 @@
+"""Reads, each from a connection of its thread; they never wait for the writer (WAL)."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from rota.storage.sqlite.writer import connect
+
+T = TypeVar("T")
+
+
+class Reader:
+    """A few threads that only read."""
+
+    def __init__(self, path: Path, threads: int = 3) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"reader {path.name}")
+
+    async def run(self, question: Callable[[apsw.Connection], T]) -> T:
+        """What the question returned, from one consistent view of the database."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._ask, question)
+
+    def stop(self) -> None:
+        """Finish what runs, come back. Blocks."""
+        self._pool.shutdown()
+
+    def _ask(self, question: Callable[[apsw.Connection], T]) -> T:
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self._path, readonly=True)
+        with connection:  # one transaction: several statements see the same moment
+            return question(connection)

@@ -1,0 +1,224 @@
+"""What the Job service asks of its store. Every move is guarded by state and attempt; no row is an answer.
+
+Every method that writes has its effect on disk before it returns, and raises Unavailable where the disk fails.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from rota.protocol.decide import Decision, Ended
+from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
+from rota.protocol.job import Artifact, Job
+from rota.protocol.job_finished import Finished
+from rota.protocol.placement import QueueKey
+from rota.protocol.problems import Problem
+from rota.protocol.spec import Input, Spec
+from rota.protocol.states import AttemptState, JobState
+
+
+class NewInput(msgspec.Struct, frozen=True):
+    """An input file of a job to be."""
+
+    path: str
+    sha256: str
+    content: bytes
+
+
+class NewJob(msgspec.Struct, frozen=True):
+    """A job to be; `spec` is without the inputs' content."""
+
+    id: JobId
+    spec: Spec
+    key: QueueKey
+    submitted_at: str
+    submitted_by: str
+    expires_at: str | None
+    inputs: list[NewInput] = []
+
+
+class Repeatable(msgspec.Struct, frozen=True):
+    """A submission that carries an `Idempotency-Key`."""
+
+    submitted_by: str
+    key: str
+    body_sha256: str
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """The ids in the order of the specs; `repeated` where an earlier submission had made them."""
+
+    job_ids: list[JobId]
+    repeated: bool = False
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """Up to `len(attempt_ids)` jobs out of the queues `keys`, for this worker."""
+
+    worker_id: WorkerId
+    incarnation: Incarnation
+    request_id: str | None
+    keys: list[int]
+    attempt_ids: list[AttemptId]
+    asked_at: str
+    at: str
+
+
+class Leased(msgspec.Struct, frozen=True):
+    """A job that the worker now holds."""
+
+    attempt_id: AttemptId
+    job_id: JobId
+    number: int
+    environment: str
+    spec: Spec
+    inputs: list[Input]
+
+
+class Held(msgspec.Struct, frozen=True):
+    """An attempt that a worker holds, or held: its state says which."""
+
+    attempt_id: AttemptId
+    job_id: JobId
+    worker_id: WorkerId
+    environment: str
+    state: AttemptState
+    cancel_requested: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a guarded move did to one attempt's job: `problem` where nothing was changed."""
+
+    job_id: JobId | None = None
+    state: JobState | None = None
+    key: QueueKey | None = None
+    problem: Problem | None = None
+
+
+class JobFilter(msgspec.Struct, frozen=True):
+    """Which jobs a list shows; `before` is the last id of the page before."""
+
+    limit: int = 100
+    state: JobState | None = None
+    verdict: str | None = None
+    environment: str | None = None
+    name: str | None = None
+    tags: list[str] = []
+    submitted_after: str | None = None
+    before: str | None = None
+
+
+class Output(msgspec.Struct, frozen=True):
+    """A log (`path` '') or artifact of a finished attempt; `content` None: it is in the blob store."""
+
+    attempt_id: AttemptId
+    path: str
+    size_bytes: int
+    sha256: str
+    content: bytes | None
+
+
+class Traced(msgspec.Struct, frozen=True):
+    """What one attempt's row tells of the messages that changed it."""
+
+    attempt_id: AttemptId
+    asked_at: str
+    assigned_at: str
+    trace: str
+
+
+class JobStore(Protocol):
+    """Jobs, attempts, inputs and outputs."""
+
+    async def submit(self, jobs: Sequence[NewJob], repeatable: Repeatable | None) -> Submission:
+        """All or none. Raises Conflict where the key was used for another body."""
+        ...
+
+    async def queue_keys(self) -> dict[int, QueueKey]:
+        """All of them; they are few, since equal demands share one."""
+        ...
+
+    async def claim(self, claim: Claim) -> list[Leased]:
+        """By priority, then age. The same request_id of the same worker again gives the same, while all are held."""
+        ...
+
+    async def start(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:
+        """The first heartbeat or log byte: assigned → running."""
+        ...
+
+    async def refuse(self, worker: WorkerId, refusals: Sequence[tuple[AttemptId, str]], at: str) -> list[Outcome]:
+        """Queued again at its old place. The same refusal again changes nothing and is no problem."""
+        ...
+
+    async def finish(self, worker: WorkerId, ends: Sequence[tuple[Finished, str]], at: str) -> list[Outcome]:
+        """Result and outputs, with a digest of the report each: the same digest again is no problem, another is."""
+        ...
+
+    async def lose(self, attempts: Sequence[AttemptId], at: str, why: str) -> list[Outcome]:
+        """Their leases are over: unacknowledged ones are queued again, the rest wait for the scheduler's word."""
+        ...
+
+    async def keep(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> list[AttemptId]:
+        """The worker's held attempts of other incarnations that are not in `keep`; those in it are taken over."""
+        ...
+
+    async def cancel(self, job: JobId) -> Outcome:
+        """Cancelled at once where no worker holds it, else requested. Raises nothing; a problem is in the outcome."""
+        ...
+
+    async def retry(self, job: JobId, expires_at: str | None) -> Outcome:
+        """Queued once more; only what has ended can be."""
+        ...
+
+    async def expire(self, now: str, limit: int) -> list[JobId]:
+        """Queued for longer than their queue timeout."""
+        ...
+
+    async def undecided(self, limit: int) -> list[Ended]:
+        """What waits for the scheduler's word."""
+        ...
+
+    async def decide(self, decisions: Sequence[Decision], at: str) -> list[Outcome]:
+        """Each at most once; one that comes late changes nothing."""
+        ...
+
+    async def held(self) -> list[Held]:
+        """All attempts that workers hold."""
+        ...
+
+    async def attempt(self, attempt: AttemptId) -> Held | None:
+        """One attempt, in whatever state."""
+        ...
+
+    async def job(self, job: JobId) -> Job | None:
+        """One job with its attempts, its spec whole (with the inputs' content)."""
+        ...
+
+    async def jobs_by_id(self, jobs: Sequence[JobId]) -> list[Job]:
+        """These, in this order; specs without the inputs' content."""
+        ...
+
+    async def jobs(self, wanted: JobFilter) -> list[Job]:
+        """Newest first; specs without the inputs' content."""
+        ...
+
+    async def input(self, job: JobId, path: str) -> bytes | None:
+        """One input's bytes."""
+        ...
+
+    async def artifacts(self, attempt: AttemptId) -> list[Artifact]:
+        """Of one attempt, by path."""
+        ...
+
+    async def output(self, attempt: AttemptId, path: str) -> Output | None:
+        """One artifact, or the log where `path` is ''."""
+        ...
+
+    async def traces(self, job: JobId) -> tuple[list[Traced], str | None]:
+        """Of all its attempts, oldest first; and when the scheduler gave its verdict."""
+        ...
+
+    async def counts(self) -> dict[str, int]:
+        """Queued, assigned and running jobs, for the metrics."""
+        ...
