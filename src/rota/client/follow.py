@@ -108,20 +108,23 @@ class LogStream:
         async with self.transport.open(call) as response:
             if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
                 raise NotUnderstood(f"{self.transport.endpoint.server} does not stream logs as a Rota server does.")
+            resumed = self._last_id is not None
             async for event in read_events(response.aiter_bytes()):
                 if event.name == "end":
                     self.end = read(event, End)
                     return
                 if event.name == "attempt":
                     number = read(event, AttemptBegan).number
-                    elsewhere = self._last_id is not None and number != self.attempt
+                    elsewhere = resumed and number != self.attempt
                     self.attempt = number
                     if elsewhere:  # our offset was that of another try: this one is read from its start
                         self._last_id = None
                         return
+                    self._last_id = self._last_id if resumed else None
                 elif event.name == "message":
                     yield decode(event.data)
                     self._last_id = event.id or self._last_id
+                resumed = False
 
 
 async def read_events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[Event]:

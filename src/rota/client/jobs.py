@@ -37,7 +37,7 @@ class SpecFields(TypedDict, total=False):
 
 
 class Filters(TypedDict, total=False):
-    """Which jobs a list holds: all that match every filter. `tag` is `KEY=VALUE`."""
+    """Which jobs a list holds: all that match every filter. `tag` is `KEY:VALUE`."""
 
     state: str
     verdict: str

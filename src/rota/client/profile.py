@@ -145,12 +145,13 @@ def same_server(one: str, other: str) -> bool:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether the way to the address stays on this machine."""
+    """Whether the way to the address stays on this machine (0.0.0.0 is what a server listens on everywhere)."""
     host = urlsplit(address).hostname or ""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ip = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+    return ip.is_loopback or ip.is_unspecified
 
 
 def refuse_open_wire(address: str) -> None:

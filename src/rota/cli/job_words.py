@@ -1,0 +1,49 @@
+"""How a job went, in words."""
+
+import click
+
+from rota.cli.exit_codes import Code, of_job
+from rota.cli.output import BAD, GOOD
+from rota.cli.quantities import say_duration
+from rota.cli.terminal import printable
+from rota.protocol.job import Job
+from rota.protocol.job_finished import Reason
+from rota.protocol.states import JobState
+from rota.protocol.wire import parse_timestamp
+
+
+def closing_line(job: Job) -> str:
+    """`✗ exit 3 after 0.2 s      again: rota retry last      what happened: rota flow last`."""
+    good = of_job(job) == Code.OK
+    mark = click.style(GOOD, fg="green") if good else click.style(BAD, fg="red")
+    words = f"  {mark} {how_it_ended(job)}"
+    duration_s = run_time_s(job)
+    if duration_s is not None:
+        words += f" after {say_duration(duration_s)}"
+    return words if good else f"{words}      again: rota retry last      what happened: rota flow last"
+
+
+def how_it_ended(job: Job) -> str:
+    """`exit 3`, `killed by SIGKILL`, `timed out`, `lost: …`."""
+    result = job.result
+    if job.state in {JobState.LOST, JobState.EXPIRED} or result is None:
+        return f"{job.state}: {printable(job.message)}" if job.message else str(job.state)
+    words = {
+        Reason.EXITED: f"exit {result.exit_code}",
+        Reason.SIGNALED: f"killed by {result.signal}",
+        Reason.TIMED_OUT: "timed out",
+        Reason.CANCELLED: "cancelled",
+        Reason.OUT_OF_MEMORY: "out of memory",
+        Reason.NOT_STARTED: "not started",
+    }[result.reason]
+    return f"{words}: {printable(result.message)}" if result.message and result.reason is not Reason.EXITED else words
+
+
+def run_time_s(job: Job) -> float | None:
+    """Seconds that it ran, by its worker's clock."""
+    if job.result is not None and job.result.usage.wall_s:
+        return job.result.usage.wall_s
+    last = job.attempts[-1] if job.attempts else None
+    if last is None or last.started_at is None or last.finished_at is None:
+        return None
+    return (parse_timestamp(last.finished_at) - parse_timestamp(last.started_at)).total_seconds()

@@ -1,0 +1,36 @@
+"""`rota retry`: an ended job, once more."""
+
+import asyncio
+
+import click
+
+from rota.cli.command import Command, option
+from rota.cli.context import Settings
+from rota.cli.exit_codes import Code
+
+
+@click.command(cls=Command, examples=("rota retry last", "rota retry -d 0192f3a1"))
+@click.argument("job_id", metavar="ID")
+@option("--detach", "-d", is_flag=True, help="Come back at once; the job goes on.")
+@click.pass_context
+def command(ctx: click.Context, job_id: str, *, detach: bool) -> None:
+    """Run an ended job once more, as a new attempt of the same job, and show its log as `rota run` does.
+
+    ID is an id, any unique beginning of one, a pasted address, or `last`. Exit code: as `rota run`.
+    """
+    from rota.cli.job_ids import find_async, remember  # noqa: PLC0415  (start-up time)
+    from rota.cli.watch import Watch  # noqa: PLC0415  (start-up time)
+
+    settings: Settings = ctx.obj
+    out = settings.output()
+
+    async def retry_and_watch() -> int:
+        async with settings.async_client() as client:
+            job = await client.retry(await find_async(client, job_id))
+            remember(client.endpoint.server, job.id)
+            if detach:
+                out.json(job.data) if out.as_json else out.data(job.id)
+                return Code.OK
+            return await Watch(client, out, "ask").to_its_end(job)
+
+    ctx.exit(asyncio.run(retry_and_watch()))

@@ -1,0 +1,82 @@
+"""`rota run`: a command on a worker as if it ran here: its output, its exit code."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rota.cli.command import Command, option
+from rota.cli.context import Settings
+from rota.cli.exit_codes import Code
+from rota.cli.spec_options import SpecOptions, make_spec, spec_options
+
+
+@click.command(
+    cls=Command,
+    context_settings={"allow_interspersed_args": False},
+    examples=(
+        "rota run -- make -j4",
+        "rota run --input data.csv --artifact 'out/**' --fetch . -- ./report.sh data.csv",
+        "rota run --require os=linux --env STAGE=test --timeout 1h30m -- pytest -q",
+        "rota run -d -- ./nightly.sh            # print the id and come back at once",
+    ),
+)
+@spec_options
+@option("--detach", "-d", is_flag=True, help="Print the id and come back; the job goes on.")
+@option(
+    "--fetch",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Fetch its artifacts below this folder when it has ended.",
+)
+@option(
+    "--on-interrupt",
+    type=click.Choice(["ask", "leave", "cancel"]),
+    default="ask",
+    help="What Ctrl-C does to the job; without a terminal to ask on, it is left running.",
+)
+@option("--quiet", "-q", is_flag=True, help="Only the job's own output; no closing line.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    *,
+    detach: bool,
+    fetch: Path | None,
+    on_interrupt: str,
+    quiet: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Run COMMAND on a worker, show its log as it is written, and exit with its exit code.
+
+    What the job writes to stdout and stderr comes to stdout, in the order written; Rota's own words go to stderr.
+    A lost connection is taken up again and never looks like the job's end.
+
+    Exit code: the command's own; 128+N where signal N ended it; 120 its worker was lost, 121 cancelled, 122 never
+    started, 124 timed out, 125 the server was not reached or failed, 130 left running after Ctrl-C.
+    """
+    from rota.cli.job_ids import remember  # noqa: PLC0415  (start-up time)
+    from rota.cli.watch import Watch  # noqa: PLC0415  (start-up time)
+
+    settings: Settings = ctx.obj
+    settings.quiet = settings.quiet or quiet
+    out = settings.output()
+    spec = make_spec(SpecOptions(**options), os.environ)
+
+    async def submit_and_watch() -> int:
+        async with settings.async_client() as client:
+            job = await client.submit(**spec)
+            remember(client.endpoint.server, job.id)
+            if detach:
+                out.json(job.data) if out.as_json else out.data(job.id)
+                out.say("  goes on without you      its log: rota logs -f last      stop it: rota cancel last")
+                return Code.OK
+            code = await Watch(client, out, on_interrupt).to_its_end(job)
+            if fetch is not None and job.ended:
+                for path in await job.download_all(fetch):
+                    out.say(f"  fetched {path}")
+            return code
+
+    ctx.exit(asyncio.run(submit_and_watch()))

@@ -1,0 +1,75 @@
+"""`rota show`: one job on one screen."""
+
+from collections.abc import Iterator
+
+import click
+
+from rota.cli.command import Command
+from rota.cli.context import Settings
+from rota.cli.job_table import place_of, state_of, what
+from rota.cli.job_words import how_it_ended, run_time_s
+from rota.cli.output import Output, marked
+from rota.cli.quantities import say_duration, say_size
+from rota.cli.terminal import printable
+from rota.protocol.job import Artifact, Job
+from rota.protocol.states import ENDED
+from rota.protocol.wire import encode
+
+
+@click.command(cls=Command, examples=("rota show last", "rota show --json 0192f3a1 | jq .result.value"))
+@click.argument("job_id", metavar="ID")
+@click.pass_obj
+def command(settings: Settings, job_id: str) -> None:
+    """Show a job: its state, attempts, result and artifacts.
+
+    ID is an id, any unique beginning of one, a pasted address, or `last`. `rota logs ID` prints what it wrote,
+    `rota flow ID` draws what the participants said to each other.
+    """
+    from rota.cli.job_ids import find  # noqa: PLC0415  (start-up time)
+
+    out = settings.output()
+    with settings.client() as client:
+        job = client.job(find(client, job_id)).data
+        if out.as_json:
+            out.json(job)
+            return
+        artifacts = client.artifacts(job.id)
+    write(out, job, artifacts)
+
+
+def write(out: Output, job: Job, artifacts: list[Artifact]) -> None:
+    """The screen."""
+    for name, text in facts(job):
+        out.data(f"{name:12} {text}")
+    for attempt in job.attempts:
+        reason = f"  {printable(attempt.result.message)}" if attempt.result and attempt.result.message else ""
+        number = f"attempt {attempt.number}"
+        out.data(f"{number:12} {marked(attempt.state)}  on {printable(attempt.worker_id)}{reason}")
+        for problem in attempt.problems:
+            where = f" {printable(problem.path)}" if problem.path else ""
+            out.data(f"{'':12}   not collected: {problem.what}{where}: {printable(problem.message)}")
+    for artifact in artifacts:
+        out.data(f"{'artifact':12} {printable(artifact.path)}  {say_size(artifact.size_bytes)}")
+
+
+def facts(job: Job) -> Iterator[tuple[str, str]]:
+    """Its lines, a name and a text each."""
+    yield "job", job.id
+    yield "state", state_of(job)
+    yield "what", what(job)
+    if job.state in ENDED:
+        yield "ended", how_it_ended(job)
+    elif job.message:
+        yield "why", printable(job.message)
+    duration_s = run_time_s(job)
+    if duration_s is not None:
+        yield "ran", say_duration(duration_s)
+    if job.result is not None and job.result.usage.max_rss_bytes:
+        usage = job.result.usage
+        yield "used", f"{say_duration(usage.user_s + usage.system_s)} CPU, {say_size(usage.max_rss_bytes)} memory"
+    yield "environment", place_of(job)
+    yield "submitted", f"{job.submitted_at} by {printable(job.submitted_by)}"
+    if job.spec.tags:
+        yield "tags", printable(" ".join(f"{key}={value}" for key, value in job.spec.tags.items()))
+    if job.result is not None and job.result.value is not None:
+        yield "value", printable(encode(job.result.value).decode())

@@ -1,0 +1,133 @@
+"""The options of `run` and `submit`, and the spec that they make."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from rota.cli.command import option
+from rota.cli.quantities import Duration
+
+F = TypeVar("F", bound=Callable[..., Any])
+PAIR = "KEY=VALUE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecOptions:
+    """What was given on the command line."""
+
+    command: tuple[str, ...]
+    script: str | None
+    name: str | None
+    environment: str | None
+    require: tuple[str, ...]
+    env: tuple[str, ...]
+    input: tuple[str, ...]
+    artifact: tuple[str, ...]
+    timeout: float | None
+    grace: float | None
+    queue_timeout: float | None
+    priority: int | None
+    tag: tuple[str, ...]
+
+
+def spec_options(function: F) -> F:
+    """Adds them to a command; they come as SpecOptions' arguments."""
+    for decorate in reversed(
+        [
+            click.argument("command", nargs=-1, type=click.UNPROCESSED),
+            option("--script", metavar="FILE", help="Run this file's text with /bin/sh -eu instead; - is stdin."),
+            option("--name", metavar="NAME", help="A name for people."),
+            option("--environment", "-E", metavar="E", help="The environment that runs it. [default: the token's own, "
+                   "else `default`]"),
+            option("--require", metavar=PAIR, multiple=True, help="A label that the worker must have. Repeatable."),
+            option("--env", "-e", metavar=PAIR, multiple=True,
+                   help="A variable for the job; KEY alone takes it from here. Repeatable."),
+            option("--input", "-i", metavar="PATH[:DEST]", multiple=True,
+                   help="A file or folder put into the job's folder before it starts. Repeatable."),
+            option("--artifact", "-a", metavar="GLOB", multiple=True,
+                   help="Files to bring back, such as 'out/**'. Repeatable."),
+            option("--timeout", metavar="S", type=Duration(), help="Longest run; then SIGTERM to all its processes."),
+            option("--grace", metavar="S", type=Duration(), help="From SIGTERM to SIGKILL.", show_default="10s"),
+            option("--queue-timeout", metavar="S", type=Duration(), help="Longest wait for a worker; then it expires."),
+            option("--priority", metavar="N", type=click.IntRange(-100, 100), help="Higher goes first.",
+                   show_default="0"),
+            option("--tag", metavar=PAIR, multiple=True, help="A tag to find the job by. Repeatable."),
+        ]
+    ):  # fmt: skip
+        function = decorate(function)
+    return function
+
+
+def make_spec(options: SpecOptions, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The spec, as protocol.md has it. Raises click.UsageError for what cannot be one."""
+    if bool(options.command) == (options.script is not None):
+        raise click.UsageError(
+            "Give a command behind `--`, or a --script: one of the two.", click.get_current_context()
+        )
+    spec: dict[str, Any] = {
+        "command": list(options.command) or None,
+        "script": read_script(options.script) if options.script is not None else None,
+        "name": options.name,
+        "environment": options.environment,
+        "requires": pairs("--require", options.require),
+        "env": pairs("--env", options.env, environ),
+        "inputs": [file for given in options.input for file in read_inputs(given)],
+        "artifacts": list(options.artifact),
+        "timeout_s": options.timeout,
+        "grace_s": options.grace,
+        "queue_timeout_s": options.queue_timeout,
+        "priority": options.priority,
+        "tags": pairs("--tag", options.tag),
+    }
+    return {field: value for field, value in spec.items() if value is not None and value not in ({}, [])}
+
+
+def pairs(spelling: str, given: Sequence[str], environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`KEY=VALUE` texts as a mapping; a bare KEY is looked up in `environ`, where there is one."""
+    found: dict[str, str] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals and environ is not None and key in environ:
+            value = environ[key]
+        elif not equals and environ is not None:
+            raise click.UsageError(f"{spelling}: the variable `{key}` is not set here; write {key}=VALUE.")
+        elif not equals or not key:
+            raise click.UsageError(f"{spelling}: `{text}` is not KEY=VALUE.")
+        found[key] = value
+    return found
+
+
+def read_script(file: str) -> str:
+    """The script's text."""
+    with click.open_file(file, encoding="utf-8") as opened:
+        try:
+            return str(opened.read())
+        except UnicodeDecodeError:
+            raise click.UsageError(f"--script: {file} is no text in UTF-8.") from None
+
+
+def read_inputs(given: str) -> list[dict[str, str]]:
+    """The files of `PATH[:DEST]`, one or all below a folder. DEST left out: PATH where relative, else its last name."""
+    path, destination = Path(given), ""
+    if not path.exists() and ":" in given:
+        source, _, destination = given.rpartition(":")
+        path = Path(source)
+    if not path.exists():
+        raise click.UsageError(f"--input: there is no {path}.")
+    inside = not path.is_absolute() and ".." not in path.parts
+    destination = destination.rstrip("/") or (path.as_posix() if inside else path.resolve().name)
+    if not path.is_dir():
+        return [as_input(path, destination)]
+    found = sorted(file for file in path.rglob("*") if file.is_file())
+    names = [file.relative_to(path).as_posix() for file in found]
+    prefix = "" if destination == "." else f"{destination}/"
+    return [as_input(file, prefix + name) for file, name in zip(found, names, strict=True)]
+
+
+def as_input(file: Path, path: str) -> dict[str, str]:
+    """One input, as protocol.md has it."""
+    return {"path": path, "content": base64.b64encode(file.read_bytes()).decode("ascii")}
