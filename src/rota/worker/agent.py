@@ -1,0 +1,229 @@
+"""The agent: takes up what an earlier one left, then asks, reports and beats until it is drained.
+
+Source: architecture.md, "The worker is two processes"; guarantees.md, "Worker identity", F17, F44.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from rota.protocol.ids import AttemptId, JobId
+from rota.protocol.problems import Problem, Unauthenticated
+from rota.worker.backoff import Backoff
+from rota.worker.calls import explain
+from rota.worker.gateway import Gateway
+from rota.worker.heartbeat import Heartbeat
+from rota.worker.held import Held, HeldAttempts, Note, Phase
+from rota.worker.link import Link, ShepherdGone
+from rota.worker.log import LiveLogs
+from rota.worker.loop import Loop, stop_unstarted
+from rota.worker.options import WorkerOptions
+from rota.worker.presence import Presence, repeat
+from rota.worker.registry import Registry
+from rota.worker.report import Reporter, Spawn
+from rota.worker.say import say
+from rota.worker.shepherd.loop import ENDED_FILE
+from rota.worker.shepherd.messages import Ended, Grown, Hello, bodies, read_events
+from rota.worker.spool import Spool
+from rota.worker.workspace import Workspaces
+from rota.world import World
+
+_NO_JOB = JobId("")
+_LOOK_S = 0.1
+QUIET_S = 30.0
+"""The same trouble is told at most so often."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Who the agent speaks with."""
+
+    gateway: Gateway
+    registry: Registry
+    heartbeat_s: float
+
+
+class Agent:
+    """Composes the worker's parts, and passes on what the shepherd, the registry and signals say."""
+
+    def __init__(self, neighbours: Neighbours, options: WorkerOptions, world: World, spawn: Spawn) -> None:
+        gateway, uploads = neighbours.gateway, asyncio.Semaphore(options.uploads_max)
+        self._options = options
+        self._world = world
+        self._spawn = spawn
+        self._heartbeat_s = neighbours.heartbeat_s
+        self._held = HeldAttempts(options.slots)
+        self._link = Link(options.work_dir)
+        self._workspaces = Workspaces(options.work_dir)
+        self._spool = Spool(options.work_dir)
+        self._logs = LiveLogs(gateway, world, options.log_flush_s, uploads)
+        self._presence = Presence(neighbours.registry, self._held, world, options.status_timeout_s)
+        self._reporter = Reporter(
+            gateway, self._held, self._link, self._spool, self._workspaces, self._logs, world, options, uploads, spawn
+        )
+        self._loop = Loop(gateway, self._presence, self._held, self._reporter, self._workspaces, world, options, spawn)
+        self._heartbeat = Heartbeat(gateway, self._held, self._link, world, neighbours.heartbeat_s)
+        self._heartbeat.cancel, self._heartbeat.lose = self.cancel, self._reporter.lose
+        self._heartbeat.on_problem = Trouble(world, "heartbeat")
+        self._presence.drain = self.drain
+        self._registry_trouble = Trouble(world, "status")
+        self._given_up = asyncio.Event()
+
+    async def take_up(self) -> tuple[Hello, list[Ended]]:
+        """What an earlier agent left is this one's: what runs, what ended, what waits to be reported."""
+        hello = await self._link.connect()
+        ended = {end.attempt_id: end for end in (*self._ended_on_disk(), *hello.ended)}
+        spooled = self._spool.load()
+        soon = self._world.monotonic() + self._heartbeat_s
+        notes = {one.attempt_id: one.note for one in hello.running}
+        notes |= {attempt: end.note for attempt, end in ended.items()}
+        for attempt, note in notes.items():
+            held = Held(AttemptId(attempt), msgspec.msgpack.decode(note, type=Note), soon, Phase.RUNNING)
+            self._held.add([held])
+        for report in spooled:
+            self._held.add([Held(report.attempt_id, Note(_NO_JOB, []), soon, Phase.REPORTING)])
+            ended.pop(report.attempt_id, None)
+        for attempt in self._workspaces.left():
+            if self._held.get(attempt) is None:
+                await asyncio.to_thread(self._workspaces.remove_filled, attempt)
+        if not self._held.is_empty:
+            say(f"taken up from before: {len(hello.running)} jobs that run, {len(ended) + len(spooled)} to report")
+        self._reporter.resume(spooled)
+        return hello, list(ended.values())
+
+    async def introduce(self) -> None:
+        """The first status: names all that this worker still answers for. Raises Unauthenticated."""
+        backoff = Backoff(self._world, max_s=self._options.backoff_s_max)
+        while True:
+            try:
+                await self._presence.present()
+            except Unauthenticated:
+                raise
+            except Problem as problem:
+                self._registry_trouble(problem)
+                await backoff.pause(problem)
+            else:
+                return
+
+    async def work(self, ended: Sequence[Ended]) -> None:
+        """Until drained, or told twice to stop."""
+        for end in ended:
+            self._reporter.ended(end)
+        self._spawn(self._hear())
+        self._spawn(self._heartbeat.beat(self._options.first_heartbeat_s, self._options.stop_margin_s))
+        self._spawn(repeat(self._presence, self._heartbeat_s, self._world, self._registry_trouble))
+        self._spawn(self._reporter.keep())
+        self._spawn(self._reporter.send())
+        self._spawn(self._tell_ready())
+        self._spawn(self._logs.send())
+        looping, giving_up = asyncio.ensure_future(self._loop.run()), asyncio.ensure_future(self._given_up.wait())
+        try:
+            await asyncio.wait({looping, giving_up}, return_when=asyncio.FIRST_COMPLETED)
+            if looping.done():
+                looping.result()
+        finally:
+            looping.cancel()
+            giving_up.cancel()
+
+    async def leave(self) -> None:
+        """Say `offline`, and let the shepherd go."""
+        with contextlib.suppress(TimeoutError, Problem):  # the registry will see that we are gone
+            async with asyncio.timeout(self._options.farewell_s):
+                await self._presence.offline()
+        await self._link.leave()
+
+    def drain(self) -> None:
+        """Ask no more, start no more, finish what runs."""
+        if not self._loop.draining.is_set():
+            say(f"draining: {len(self._held.ids)} jobs are finished first; once more to stop them")
+            self._presence.is_draining = True
+            self._loop.draining.set()
+            self._spawn(self._say_draining())
+
+    def stop(self) -> None:
+        """Stop the jobs, report them, and leave even if the report cannot be had."""
+        say("stopping the jobs")
+        self.cancel(self._held.ids)
+        self._spawn(self._give_up_later())
+
+    def cancel(self, attempts: Sequence[AttemptId]) -> None:
+        """Somebody wants them stopped."""
+        running = stop_unstarted(self._held, attempts)
+        if running:
+            self._link.stop(running)
+
+    async def _hear(self) -> None:
+        """What the shepherd says, for ever."""
+        while True:
+            try:
+                events = await self._link.events()
+            except ShepherdGone:
+                await self._replace_shepherd()
+                continue
+            for event in events:
+                match event:
+                    case Ended():
+                        self._reporter.ended(event)
+                    case Grown(sizes):
+                        for attempt, size_bytes in sizes.items():
+                            folder = self._workspaces.of(AttemptId(attempt))
+                            self._logs.grown(AttemptId(attempt), folder, size_bytes)
+                    case Hello():
+                        pass  # said once, at the start
+
+    async def _replace_shepherd(self) -> None:
+        """Its jobs cannot be watched any more: the next shepherd ends them, and they are forgotten here."""
+        say("the shepherd ended unexpectedly; its jobs are ended and given up")
+        running = [held.attempt_id for held in self._held.in_phase(Phase.RUNNING)]
+        hello = await self._link.connect()
+        self._reporter.lose(running, "the process that watched it ended")
+        for attempt in running:
+            self._reporter.clean(attempt)
+        for end in hello.ended:
+            self._reporter.ended(end)
+
+    async def _tell_ready(self) -> None:
+        """status: readyForWork, each time that reports were received; for ever."""
+        while True:
+            await self._reporter.untold.wait()
+            self._reporter.untold.clear()
+            try:
+                await self._presence.ready_for_work()
+            except Problem as problem:
+                self._registry_trouble(problem)
+
+    async def _say_draining(self) -> None:
+        with contextlib.suppress(Problem):  # said again at the next heartbeat
+            await self._presence.present()
+
+    async def _give_up_later(self) -> None:
+        while any(held.phase is not Phase.REPORTING for held in map(self._held.get, self._held.ids) if held):
+            await self._world.sleep(_LOOK_S)
+        await self._world.sleep(self._options.farewell_s)
+        say("left without reporting everything: it is kept here, and reported at the next start")
+        self._given_up.set()
+
+    def _ended_on_disk(self) -> list[Ended]:
+        found: list[Ended] = []
+        for attempt in self._workspaces.left():
+            with contextlib.suppress(OSError, msgspec.DecodeError):  # none, or not whole: then it did not end
+                content = bytearray((self._workspaces.of(attempt) / ENDED_FILE).read_bytes())
+                found += [event for body in bodies(content) for event in read_events(body) if isinstance(event, Ended)]
+        return found
+
+
+class Trouble:
+    """Tells that a neighbour does not answer, but not every second."""
+
+    def __init__(self, world: World, what: str) -> None:
+        self._world = world
+        self._what = what
+        self._told_at = float("-inf")
+
+    def __call__(self, problem: Problem) -> None:
+        if self._world.monotonic() - self._told_at > QUIET_S:
+            self._told_at = self._world.monotonic()
+            say(f"{self._what} not received: {explain(problem)}")

@@ -1,0 +1,201 @@
+"""`rota worker`: one work folder, one worker; starts agent and shepherd, obeys signals, says how it ended."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import time
+import uuid
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from rota import __version__
+from rota.protocol.enrol import Enrol
+from rota.protocol.problems import Problem, Unauthenticated
+from rota.protocol.spec import PROCESS
+from rota.worker.agent import Agent, Neighbours
+from rota.worker.backoff import TRANSIENT, Backoff
+from rota.worker.calls import Calls, explain
+from rota.worker.credential import Credential, Kept, load, relocated, save
+from rota.worker.gateway import Gateway
+from rota.worker.link import ShepherdGone
+from rota.worker.options import WorkerOptions, WrongOption, check_url
+from rota.worker.registry import Registry
+from rota.worker.say import say
+from rota.world import SystemWorld, World
+
+LEFT, FAILED, WRONG, REFUSED = 0, 1, 2, 4
+"""Exit codes: left in order; this machine or folder cannot do it; an option is wrong; the server does not want us."""
+
+
+class NotWanted(Exception):
+    """The environment does not, or no longer, accept this worker. The text says what to do."""
+
+
+def run(options: WorkerOptions) -> int:
+    """Be a worker until told to stop. Blocks; returns the exit code. Must run in the main thread (signals)."""
+    options = replace(options, work_dir=options.work_dir.absolute())
+    try:
+        check_url(options.server_url, insecure=options.insecure)
+        options.work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = _lock(options.work_dir)
+    except WrongOption as error:
+        say(f"rota worker: {error}")
+        return WRONG
+    except OSError as error:
+        say(f"rota worker: {options.work_dir} cannot be used: {error.strerror}")
+        return FAILED
+    if lock is None:
+        say(f"rota worker: another worker uses {options.work_dir}; give this one a --work-dir of its own")
+        return FAILED
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(options, SystemWorld()))
+    finally:
+        os.close(lock)
+
+
+def _lock(work_dir: Path) -> int | None:
+    """Held until this process ends, however it ends. None: another process holds it."""
+    lock = os.open(work_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+async def _serve(options: WorkerOptions, world: World) -> int:
+    signals = Signals()
+    async with Calls(str(uuid.uuid4())) as calls:
+        serving = asyncio.create_task(_first_failure(_enrolled(options, world, calls, signals)))
+        signals.before_work = serving.cancel
+        try:
+            return await serving
+        except asyncio.CancelledError:
+            return LEFT  # told to stop before there was any work
+        except NotWanted as error:
+            say(f"rota worker: {error}")
+            return REFUSED
+        except (ShepherdGone, WrongOption, Problem) as error:
+            say(f"rota worker: {explain(error) if isinstance(error, Problem) else error}")
+            return FAILED
+
+
+class Signals:
+    """SIGTERM, SIGINT: the first drains, the second stops the jobs."""
+
+    def __init__(self) -> None:
+        self.agent: Agent | None = None
+        self.before_work: Any = None
+        self._count = 0
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._on_signal)
+
+    def _on_signal(self) -> None:
+        self._count += 1
+        if self.agent is None:
+            self.before_work()
+        elif self._count == 1:
+            self.agent.drain()
+        else:
+            self.agent.stop()
+
+
+async def _first_failure(work: Coroutine[Any, Any, int]) -> int:
+    """A group of tasks fails with its first failure: the others were cancelled because of it."""
+    try:
+        return await work
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from group
+
+
+async def _enrolled(options: WorkerOptions, world: World, calls: Calls, signals: Signals) -> int:
+    """Have a credential, then work with it."""
+    refused = asyncio.Event()
+    kept = load(options.work_dir)
+    is_fresh = kept is None
+    kept = relocated(kept, options.server_url) if kept else await _enrol(options, world, calls)
+    if kept.labels != options.labels and not is_fresh:
+        say("the labels are those that this worker enrolled with; to change them, enrol it anew in another --work-dir")
+    enrolled = kept.enrolled
+    for url in (enrolled.registry_url, enrolled.gateway_url):
+        check_url(url, insecure=options.insecure)
+    registry = Registry(calls, enrolled.registry_url.rstrip("/"), options.call_timeout_s)
+    gateway = Gateway(calls, enrolled.gateway_url.rstrip("/"), options.call_timeout_s)
+    credential = Credential(kept, options.work_dir, registry, world, refused.set)
+    calls.authorization, calls.renew = credential.header, credential.after_401
+    async with asyncio.TaskGroup() as tasks:
+        background: set[asyncio.Task[None]] = set()
+
+        def spawn(work: Coroutine[Any, Any, None]) -> None:
+            task = tasks.create_task(work)
+            background.add(task)
+            task.add_done_callback(background.discard)
+
+        agent = Agent(Neighbours(gateway, registry, enrolled.heartbeat_s), options, world, spawn)
+        _, ended = await agent.take_up()
+        try:
+            await agent.introduce()
+        except Unauthenticated:
+            if is_fresh or options.token is None:
+                raise NotWanted(_no_longer(options)) from None
+            say("the kept credential is no longer accepted; enrolling anew")
+            credential.kept = await _enrol(options, world, calls)
+            await agent.introduce()
+        refused.clear()
+        signals.agent = agent
+        say(
+            f"worker {options.name} enrolled in {enrolled.environment}; {options.slots} slots; "
+            f"waiting for work at {gateway.url}"
+        )
+        spawn(credential.keep_fresh())
+        working = tasks.create_task(agent.work(ended))
+        refusing = tasks.create_task(refused.wait())
+        await asyncio.wait({working, refusing}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise NotWanted(_no_longer(options))
+        await agent.leave()
+        for task in (*background, refusing):
+            task.cancel()
+    return LEFT
+
+
+async def _enrol(options: WorkerOptions, world: World, calls: Calls) -> Kept:
+    """Trade the token for a credential, however long the server is away. Raises NotWanted."""
+    if options.token is None:
+        raise NotWanted(
+            f"no credential in {options.work_dir}, and no --token; make one with `rota env token` and pass it once"
+        )
+    token = f"Bearer {options.token}"
+    calls.authorization, calls.renew = (lambda: token), None
+    registry = Registry(calls, options.server_url.rstrip("/"), options.call_timeout_s)
+    request = Enrol(options.name, options.labels, options.slots, [PROCESS], __version__)
+    backoff = Backoff(world, max_s=options.backoff_s_max)
+    while True:
+        try:
+            enrolled = await registry.enrol(request)
+        except Unauthenticated:
+            raise NotWanted("the enrolment token is unknown, expired, used up or revoked; ask for a new one") from None
+        except Problem as problem:
+            if not isinstance(problem, TRANSIENT) or problem.status == 403:  # noqa: PLR2004  (forbidden)
+                raise NotWanted(f"the server does not enrol this worker: {explain(problem)}") from None
+            if backoff.failures == 0:
+                say(f"{options.server_url} cannot be reached ({explain(problem)}); trying until it can")
+            await backoff.pause(problem)
+        else:
+            kept = Kept(options.server_url, options.labels, enrolled, time.time())
+            save(options.work_dir, kept)
+            return kept
+
+
+def _no_longer(options: WorkerOptions) -> str:
+    return (
+        "the environment no longer accepts this worker's credential (expired or revoked); "
+        f"remove {options.work_dir}/credential.json and start it with a new --token"
+    )

@@ -1,0 +1,49 @@
+"""`python -m rota.worker.shepherd LISTENING_FD WORK_FOLDER`: started by the agent, lives on without it."""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from rota.worker.shepherd import tree
+from rota.worker.shepherd.loop import Shepherd
+
+_PR_SET_CHILD_SUBREAPER = 36
+_TAGS_FILE = "shepherd.tags"
+
+
+def main() -> int:
+    """End what a former shepherd left, then watch over jobs until none is left and nobody asks for more."""
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    listener.set_inheritable(False)
+    work_folder = Path(sys.argv[2])
+    # Whoever stops the worker stops the agent; a shepherd that dies of the same signal could end no job in order.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.umask(0o022)
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        sys.stderr.write("shepherd: not the reaper of its jobs' orphans; those that hide well may survive\n")
+    end_leftovers(work_folder / _TAGS_FILE)
+    shepherd = Shepherd(listener, work_folder / "jobs")
+    (work_folder / _TAGS_FILE).write_text(str(shepherd.herd.tags.first))
+    shepherd.run()
+    return 0
+
+
+def end_leftovers(tags_file: Path) -> None:
+    """Kill what bears a tag of the former shepherd: nobody can report it any more. Source: guarantees.md, G11."""
+    try:
+        first = int(tags_file.read_text())
+    except (FileNotFoundError, ValueError):
+        return
+    for _ in range(tree.PASSES_MAX):
+        left = tree.bearers_between(first)
+        if not left:
+            return
+        tree.send(left, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

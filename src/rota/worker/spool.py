@@ -1,0 +1,90 @@
+"""Reports that nobody has acknowledged yet, on disk: a batch a file. Source: guarantees.md, "Worker spool", F44.
+
+What is here survives the agent; a later one sends it again, and the gateway answers as it did before.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from rota.protocol.ids import AttemptId
+from rota.protocol.job_finished import Finished, JobFinished
+from rota.worker.say import say
+
+_SUFFIX = ".json"
+
+
+class Spool:
+    """The folder of batches."""
+
+    def __init__(self, work_dir: Path) -> None:
+        self._folder = work_dir / "spool"
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._open: dict[str, set[AttemptId]] = {}
+        self._file_of: dict[AttemptId, str] = {}
+        self._count = 0
+        self._is_full = False
+
+    def load(self) -> list[Finished]:
+        """What earlier agents left. A file that is no such batch is put aside and told."""
+        found: list[Finished] = []
+        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+            try:
+                batch = msgspec.json.decode(path.read_bytes(), type=JobFinished).attempts
+            except (OSError, msgspec.DecodeError) as error:
+                say(f"{path} is no report ({error}); it is left alone as {path.name}.bad")
+                with contextlib.suppress(OSError):
+                    path.rename(path.with_suffix(".bad"))
+                continue
+            self._keep(path.name, batch)
+            found += batch
+            self._count = max(self._count, int(path.stem) if path.stem.isdigit() else 0)
+        return found
+
+    def write(self, batch: list[Finished]) -> None:
+        """Durable when this returns, or told that it is not: a full disk delays no report. Blocks."""
+        self._count += 1
+        name = f"{self._count:012}{_SUFFIX}"
+        fresh = self._folder / f"{name}.new"
+        try:
+            with fresh.open("wb") as file:
+                file.write(msgspec.json.encode(JobFinished(batch)))
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.rename(self._folder / name)
+            self._sync()
+        except OSError as error:
+            if not self._is_full:
+                say(f"reports cannot be kept on disk ({error.strerror}); they are sent from memory")
+            self._is_full = True
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            return
+        self._is_full = False
+        self._keep(name, batch)
+
+    def remove(self, attempts: list[AttemptId]) -> None:
+        """Acknowledged, or wanted by nobody. A batch's file goes with its last one."""
+        for attempt in attempts:
+            name = self._file_of.pop(attempt, None)
+            if name is None:
+                continue
+            self._open[name].discard(attempt)
+            if not self._open[name]:
+                del self._open[name]
+                with contextlib.suppress(OSError):  # sent again after a restart, it is answered as before
+                    (self._folder / name).unlink()
+
+    def _keep(self, name: str, batch: list[Finished]) -> None:
+        self.remove([finished.attempt_id for finished in batch])  # a later report of the same takes its place
+        self._open[name] = {finished.attempt_id for finished in batch}
+        self._file_of.update((finished.attempt_id, name) for finished in batch)
+
+    def _sync(self) -> None:
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,82 @@
+"""Sending a file's bytes to the gateway, resumable: what is stored is asked for, never sent again.
+
+Source: protocol.md, "Gateway: log and artifacts, resumable"; guarantees.md, F29, F37.
+"""
+
+import asyncio
+import hashlib
+import os
+from typing import NamedTuple
+
+from rota.protocol.ids import AttemptId
+from rota.protocol.problems import OffsetMismatch, TooLarge
+from rota.worker.backoff import TRANSIENT, Backoff
+from rota.worker.gateway import Gateway
+from rota.world import World
+
+PIECE_SIZE_BYTES = 1024 * 1024
+
+
+class Sent(NamedTuple):
+    """What the gateway has: the digest is of the very bytes that were sent."""
+
+    size_bytes: int
+    sha256: str
+    is_cut: bool
+
+
+class Upload:
+    """One log (`path` None) or artifact of an attempt, read from the open `file`."""
+
+    def __init__(self, gateway: Gateway, world: World, attempt: AttemptId, path: str | None) -> None:
+        self.offset = 0
+        self.is_cut = False
+        self._gateway = gateway
+        self._world = world
+        self._attempt = attempt
+        self._path = path
+        self._digest = hashlib.sha256()
+
+    async def send_up_to(self, file: int, size_bytes: int) -> None:
+        """Send what is missing, once. Raises Problem: Unavailable and the like may be tried again."""
+        while self.offset < size_bytes and not self.is_cut:
+            piece = await asyncio.to_thread(
+                os.pread, file, min(PIECE_SIZE_BYTES, size_bytes - self.offset), self.offset
+            )
+            if not piece:
+                return  # shorter than it was
+            try:
+                stored = await self._gateway.upload(self._attempt, self._path, self.offset, piece)
+            except OffsetMismatch as problem:
+                await self._skip_to(file, problem.offset)
+                continue
+            except TooLarge:
+                self.is_cut = True  # the server's limit: what it has is what there is
+                return
+            self._digest.update(piece[: stored - self.offset])
+            self.offset = stored
+
+    async def finish(self, file: int, size_bytes: int) -> Sent:
+        """Send all, however long it takes. Raises Problem where the answer is final (lost, not found)."""
+        backoff = Backoff(self._world)
+        is_interrupted = False
+        while True:
+            try:
+                if is_interrupted:
+                    await self._skip_to(file, await self._gateway.upload_offset(self._attempt, self._path))
+                await self.send_up_to(file, size_bytes)
+                return Sent(self.offset, self._digest.hexdigest(), self.is_cut)
+            except TRANSIENT as problem:
+                is_interrupted = True
+                await backoff.pause(problem)
+
+    async def _skip_to(self, file: int, offset: int) -> None:
+        """The gateway has more than we knew (or less: then from the start): digest it from the file."""
+        if offset < self.offset:
+            self.offset, self._digest = 0, hashlib.sha256()
+        while self.offset < offset:
+            piece = await asyncio.to_thread(os.pread, file, min(PIECE_SIZE_BYTES, offset - self.offset), self.offset)
+            if not piece:
+                raise AssertionError("the gateway stores more of this file than there is")
+            self._digest.update(piece)
+            self.offset += len(piece)

@@ -1,0 +1,167 @@
+"""A job's private folder: made before its start, filled with its inputs, removed after its end was received.
+
+`jobs/<attempt>/work` is the job's own; beside it lie its log, its result and its script, all in a folder of mode 0700.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import stat
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from rota.protocol.ids import AttemptId
+from rota.protocol.paths import check_path
+from rota.protocol.problems import InvalidRequest
+from rota.protocol.spec import Input
+from rota.worker.say import say
+
+Fetch = Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+class NotPrepared(Exception):
+    """The job cannot be started with what it was given; the text says why."""
+
+
+class Workspaces:
+    """The folders of all attempts."""
+
+    def __init__(self, work_dir: Path) -> None:
+        self.folder = work_dir / "jobs"
+        self.quarantine = work_dir / "quarantine"
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+
+    def of(self, attempt: AttemptId) -> Path:
+        """Where an attempt's things are."""
+        return self.folder / attempt
+
+    def make(self, attempt: AttemptId) -> Path:
+        """A fresh one. Raises NotPrepared."""
+        if not _SAFE_NAME.fullmatch(attempt):
+            raise NotPrepared("its attempt id cannot be a folder's name")
+        folder = self.folder / attempt
+        try:
+            os.mkdir(folder, 0o700)  # noqa: PTH102  (hot)
+            os.mkdir(f"{folder}/work", 0o700)  # noqa: PTH102  (hot)
+        except OSError as error:
+            raise NotPrepared(f"the job's folder cannot be made: {error.strerror}") from error
+        return folder
+
+    def remove(self, attempt: AttemptId) -> bool:
+        """Gone. False where more is in it than can be removed in an instant: then `remove_filled`, in a thread."""
+        folder = f"{self.folder}/{attempt}"
+        try:
+            os.rmdir(f"{folder}/work")  # noqa: PTH106  (hot)
+            os.rmdir(folder)  # noqa: PTH106  (hot)
+        except FileNotFoundError:
+            return not os.path.lexists(folder)
+        except OSError:
+            return False
+        return True
+
+    def remove_filled(self, attempt: AttemptId) -> None:
+        """Gone, or put aside. Never follows a link. Source: guarantees.md, F45."""
+        folder = self.folder / attempt
+        try:
+            if folder.is_symlink():
+                folder.unlink()
+                return
+            shutil.rmtree(folder, onerror=lambda *_: None)
+            if folder.exists():
+                _open_all(folder)
+                shutil.rmtree(folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._put_aside(folder, error)
+
+    def left(self) -> list[AttemptId]:
+        """Folders that are there."""
+        return [AttemptId(entry.name) for entry in self.folder.iterdir()]
+
+    def _put_aside(self, folder: Path, why: OSError) -> None:
+        try:
+            self.quarantine.mkdir(mode=0o700, exist_ok=True)
+            folder.rename(self.quarantine / folder.name)
+            say(f"{folder} could not be removed ({why.strerror}); it is now in {self.quarantine}, remove it by hand")
+        except OSError as error:
+            say(f"{folder} could not be removed ({why.strerror}) nor put aside ({error.strerror}); remove it by hand")
+
+
+async def put_inputs(folder: Path, inputs: list[Input], fetch: Fetch) -> None:
+    """Every input in place, its size and SHA-256 checked. Raises NotPrepared, and Problem where the gateway errs."""
+    work = os.open(folder / "work", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        for wanted in inputs:
+            file = _create(work, wanted.path)
+            try:
+                async with fetch(wanted.path) as pieces:
+                    await _receive(file, wanted, pieces)
+            finally:
+                os.close(file)
+    finally:
+        os.close(work)
+
+
+async def _receive(file: int, wanted: Input, pieces: AsyncIterator[bytes]) -> None:
+    digest = hashlib.sha256()
+    size_bytes = 0
+    async for piece in pieces:
+        digest.update(piece)
+        size_bytes += len(piece)
+        if size_bytes > wanted.size_bytes:
+            break
+        try:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        except OSError as error:
+            raise NotPrepared(f"input {wanted.path}: {error.strerror}") from error
+    if size_bytes != wanted.size_bytes:
+        raise NotPrepared(f"input {wanted.path}: {size_bytes} bytes came instead of {wanted.size_bytes}")
+    if digest.hexdigest() != wanted.sha256:
+        raise NotPrepared(
+            f"input {wanted.path}: the bytes that came are not those that were submitted (SHA-256 differs)"
+        )
+
+
+def _create(work: int, path: str) -> int:
+    """A file for writing, its folders made on the way, no link followed. Raises NotPrepared."""
+    opened = [os.dup(work)]
+    try:
+        *folders, name = check_path(path, "path").split("/")
+        for folder in folders:
+            with contextlib.suppress(FileExistsError):  # of an input before
+                os.mkdir(folder, 0o755, dir_fd=opened[-1])
+            opened.append(os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=opened[-1]))
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(name, flags, 0o644, dir_fd=opened[-1])
+    except InvalidRequest as problem:
+        raise NotPrepared(f"input {path}: {problem.detail}") from problem
+    except OSError as error:
+        raise NotPrepared(f"input {path}: {error.strerror}") from error
+    finally:
+        for one in opened:
+            os.close(one)
+
+
+def _open_all(folder: Path) -> None:
+    """Give ourselves the right to remove what a job locked (`chmod 000`), by descriptor, links left alone."""
+    for _ in range(100):
+        is_changed = False
+        for _, folders, _, here in os.fwalk(folder, follow_symlinks=False):
+            for name in folders:
+                found = os.lstat(name, dir_fd=here)
+                if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+                    os.chmod(name, stat.S_IRWXU, dir_fd=here)
+                    is_changed = True
+            if os.fstat(here).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+                os.fchmod(here, stat.S_IRWXU)
+                is_changed = True
+        if not is_changed:
+            return
