@@ -99,20 +99,14 @@ class House:
     def _build(self) -> None:
         """The Job service first: it is everybody's neighbour."""
         job: Job
-        local = self._jobs() if "jobs" in self._only else None
-        if local is not None:
-            service, environments, store, blobs = local
-            job, self._environments = service, environments
+        if "jobs" in self._only:
+            job = self._jobs()
         else:
             job = RemoteJob(self._peer("ROTA_JOBS_URL"))
-            remote = RemoteEnvironments(self._peer("ROTA_JOBS_URL"), self._world)
-            self._environments = remote
+            self._environments = remote = RemoteEnvironments(self._peer("ROTA_JOBS_URL"), self._world)
             self._tasks.append(remote.watch)
-        fleet: Fleet | None = self._registry(job) if "registry" in self._only else None
-        if local is not None:
-            fleet = fleet or RemoteRegistry(self._peer("ROTA_REGISTRY_URL"))
-            desk = Desk(service, store, blobs, environments, fleet, self._world)
-            self._endpoints += JobsHttp(desk, fleet).endpoints()
+            if "registry" in self._only:
+                self._registry(job)
         if "gateway" in self._only:
             gateway = self._gateway = GatewayService(job, self._world, self._metrics)
             self._tasks.append(gateway.watch)
@@ -120,11 +114,11 @@ class House:
         if "scheduler" in self._only:
             self._tasks.append(lambda: scheduler.run(job, self._world))
 
-    def _jobs(self) -> tuple[JobService, EnvironmentsService, SqliteJobs, FolderBlobs]:
+    def _jobs(self) -> JobService:
         database = self._database("rota.db", "jobs")
         store = SqliteJobs(database)
         blobs = FolderBlobs(_folder_of_blobs(self._options))
-        environments = EnvironmentsService(SqliteEnvironments(database), self._world)
+        self._environments = environments = EnvironmentsService(SqliteEnvironments(database), self._world)
         sizes = [
             self._settings.size_bytes(name) for name in ("ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX")
         ]
@@ -147,7 +141,12 @@ class House:
         self._tasks.append(lambda: sweep(jobs, self._world))
         self._endpoints += EnvironmentsHttp(environments).endpoints()
         self._endpoints += EnvironmentsInnerHttp(environments).endpoints() + JobsInnerHttp(jobs).endpoints()
-        return jobs, environments, store, blobs
+        fleet: Fleet = (
+            self._registry(jobs) if "registry" in self._only else RemoteRegistry(self._peer("ROTA_REGISTRY_URL"))
+        )
+        desk = Desk(jobs, store, blobs, environments, fleet, self._world)
+        self._endpoints += JobsHttp(desk, fleet).endpoints()
+        return jobs
 
     def _registry(self, job: Job) -> RegistryService:
         store = SqliteWorkers(self._database("registry.db", "registry"))

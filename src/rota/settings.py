@@ -1,4 +1,4 @@
-"""Every setting of a server: its variable, default, unit and one sentence. `docs/reference/settings.md` is made of it."""
+"""Every setting of a server: variable, default, unit, one sentence; `docs/reference/settings.md` is made of it."""
 
 import os
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ class Setting:
 SETTINGS = (
     Setting("ROTA_DATA", "", "a folder", "Where the server keeps its database, bytes and tokens (`--data`)."),
     Setting("ROTA_LISTEN", "127.0.0.1:7682", "HOST:PORT", "The address that the server listens on (`--listen`)."),
-    Setting("ROTA_ONLY", "", "names", "The participants to run: jobs, gateway, registry, scheduler; empty: all (`--only`)."),
+    Setting("ROTA_ONLY", "", "names", "Which of jobs, gateway, registry, scheduler to run; empty: all (`--only`)."),
     Setting("ROTA_DATABASE", "", "a URL", "The database; empty: SQLite in the data folder (`--database`)."),
     Setting("ROTA_BLOBS", "", "a URL", "Where logs and artifacts go; empty: the data folder (`--blobs`)."),
-    Setting("ROTA_JOBS_URL", "", "a URL", "Where the Job service is, for a gateway, registry or scheduler that runs apart."),
-    Setting("ROTA_GATEWAY_URL", "", "a URL", "The gateway's address as workers reach it; empty: the one that they enrolled at."),
-    Setting("ROTA_REGISTRY_URL", "", "a URL", "The registry's address as workers and a Job service apart reach it."),
-    Setting("ROTA_SERVICE_TOKEN", "", "a token", "What Rota's services know each other by; empty: `service-token` in the data folder."),
+    Setting("ROTA_JOBS_URL", "", "a URL", "Where the Job service is, for a participant that runs apart."),
+    Setting("ROTA_GATEWAY_URL", "", "a URL", "The gateway, as workers reach it; empty: where they enrolled."),
+    Setting("ROTA_REGISTRY_URL", "", "a URL", "The registry, as workers and a Job service apart reach it."),
+    Setting("ROTA_SERVICE_TOKEN", "", "a token", "What services know each other by; empty: the data folder's."),
     Setting("ROTA_METRICS_OPEN", "no", "yes or no", "Whether /metrics is open to anybody."),
     Setting("ROTA_LOG_SIZE_BYTES_MAX", "1073741824", "bytes", "The largest log of one attempt that is stored."),
     Setting("ROTA_ARTIFACT_SIZE_BYTES_MAX", "1099511627776", "bytes", "The largest artifact that is stored."),

@@ -9,7 +9,7 @@ from collections import OrderedDict
 import msgspec
 
 from rota.environments import passwords
-from rota.environments.tokens import SigningKeys, hash_secret, is_secret, read_opaque
+from rota.environments.tokens import SigningKeys, hash_secret, is_jwt, is_secret, read_opaque
 from rota.protocol.environment import Caller, CallerKind
 from rota.protocol.ids import CredentialId
 from rota.protocol.problems import Unauthenticated
@@ -62,7 +62,7 @@ class Callers:
             return await self._by_password(value), now_s + 3600
         if scheme != "bearer":
             raise Unauthenticated
-        if value.count(".") == 2:
+        if is_jwt(value):
             return self._keys.verify(value, now_s), now_s + 30  # looked at again: it may expire meanwhile
         opaque = read_opaque(value)
         stored = None if opaque is None else await self._credential(opaque.credential_id)

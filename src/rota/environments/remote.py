@@ -6,13 +6,12 @@ while it is down: so a worker whose Job service is down gets *noJob*, not 401".
 
 import hashlib
 from collections import OrderedDict
-from typing import Any
 
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, KeySetSerialization
 
 from rota.environments.inner_http import EnrolledWorker, EnrolWorker, Recognise, RenewWorker
-from rota.environments.tokens import verify
+from rota.environments.tokens import is_jwt, verify
 from rota.http.peer import Peer
 from rota.protocol.enrol import Enrol, WorkerCredential
 from rota.protocol.environment import Caller, Environment
@@ -71,9 +70,8 @@ class RemoteEnvironments:
         """Keep the signing keys fresh, so that a worker never seen before is recognised too; runs until cancelled."""
         while True:
             try:
-                self._keys = KeySet.import_key_set(
-                    await self._peer.ask("GET", "/.well-known/jwks.json", dict[str, Any])
-                )
+                jwks = await self._peer.ask("GET", "/.well-known/jwks.json", KeySetSerialization)
+                self._keys = KeySet.import_key_set(jwks)
             except (Unavailable, JoseError):
                 await self._world.sleep(1)  # what was learnt before stays; without keys it is asked for sooner
             else:
@@ -84,6 +82,6 @@ class RemoteEnvironments:
         if caller is not None and until > self._world.monotonic():
             return caller
         scheme, _, token = authorization.partition(" ")
-        if scheme.lower() == "bearer" and token.count(".") == 2 and self._keys is not None:
+        if scheme.lower() == "bearer" and is_jwt(token) and self._keys is not None:
             return verify(token.strip(), self._keys, self._world.now().timestamp())
         raise Unavailable("Who calls cannot be checked: the Job service is down. Try again later.")

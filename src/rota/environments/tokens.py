@@ -21,6 +21,7 @@ from rota.world import World
 ISSUER = "rota"
 AUDIENCE = "rota-worker"
 ALGORITHM = "Ed25519"
+JWT_PARTS = 3
 LEEWAY_S = 60
 """How far apart the clocks of two machines may be."""
 
@@ -39,6 +40,11 @@ def new_opaque(world: World) -> tuple[CredentialId, str, str]:
     credential = world.new_id()
     secret = secret_text(world)
     return CredentialId(credential), f"rota_{credential.replace('-', '')}_{secret}", hash_secret(secret)
+
+
+def is_jwt(token: str) -> bool:
+    """Whether it has a JWT's three parts (RFC 7515, compact serialization)."""
+    return len(token.split(".")) == JWT_PARTS
 
 
 def read_opaque(token: str) -> Opaque | None:

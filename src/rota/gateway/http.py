@@ -14,8 +14,9 @@ from rota.protocol.heartbeat import Heartbeat, Renewed
 from rota.protocol.ids import AttemptId
 from rota.protocol.job_finished import JobFinished, JobFinishedReceived
 from rota.protocol.paths import check_path
-from rota.protocol.problems import InvalidRequest, Unavailable
+from rota.protocol.problems import Unavailable
 from rota.protocol.refuse_job import RefuseAccepted, RefuseJob
+from rota.protocol.wire import parse_offset
 
 T = TypeVar("T")
 
@@ -62,12 +63,10 @@ class GatewayHttp:
         return await self._gateway.heartbeat(call.caller, (await call.body(Heartbeat)).attempts)
 
     async def upload(self, call: Call) -> Response:
-        text = call.request.headers.get("upload-offset", "")
-        if not (text.isascii() and text.isdigit() and len(text) < 18):
-            raise InvalidRequest.of("Upload-Offset", "is a header with the byte offset that the body starts at")
+        offset = parse_offset(call.request.headers.get("upload-offset"), "Upload-Offset")
         content = call.request.stream()
-        offset = await self._gateway.upload(call.caller, _attempt(call), _path(call), int(text), content)
-        return Response(status_code=204, headers={"Upload-Offset": str(offset)})
+        stored = await self._gateway.upload(call.caller, _attempt(call), _path(call), offset, content)
+        return Response(status_code=204, headers={"Upload-Offset": str(stored)})
 
     async def offset(self, call: Call) -> Response:
         stored = await self._gateway.upload_offset(call.caller, _attempt(call), _path(call))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -32,7 +33,7 @@ def application(endpoints: Sequence[Endpoint], recognise: Recognise, lifespan: L
 
 async def _refused(request: Request, error: Exception) -> Response:
     """What the router itself refuses: an unknown path, or a request that is no HTTP."""
-    if isinstance(error, HTTPException) and error.status_code == 400:
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.BAD_REQUEST:
         return problem_response(Unparsable("The request cannot be parsed."))
     return problem_response(
         NotFound(f"There is nothing at {request.url.path[:200]}; /openapi.json lists what there is.")

@@ -52,4 +52,5 @@ class Health:
     async def metrics(self, _call: Call) -> Response:
         for measure in self._measures:
             await measure()
-        return Response(generate_latest(self._metrics), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(self._metrics)  # type: ignore[no-untyped-call]
+       , media_type=CONTENT_TYPE_LATEST)

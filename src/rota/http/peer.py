@@ -1,6 +1,7 @@
 """Calls to another participant that runs elsewhere: its problems are raised here, its silence is Unavailable."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import aiohttp
@@ -71,12 +72,12 @@ class Peer:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"{self._url} does not answer ({type(error).__name__}).") from error
-        if response.status < 300:
+        if response.status < HTTPStatus.MULTIPLE_CHOICES:
             return response.status, body
         try:
             problem = msgspec.json.decode(body, type=dict[str, Any])
         except msgspec.DecodeError:
             problem = {}
-        if not problem or response.status >= 500:
+        if not problem or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Unavailable(f"{self._url} answered {response.status}.")
         raise raised_again(problem)

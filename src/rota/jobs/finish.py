@@ -1,4 +1,4 @@
-"""What a worker reports at an attempt's end is checked before anything is recorded. Source: protocol.md, "jobFinished"."""
+"""A worker's report of an attempt's end is checked before it is recorded. Source: protocol.md, "jobFinished"."""
 
 import hashlib
 

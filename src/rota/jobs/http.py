@@ -25,6 +25,7 @@ from rota.protocol.wire import parse_timestamp, read_request, timestamp
 from rota.protocol.worker import Worker, WorkerList
 from rota.storage.stores.jobs import JobFilter
 
+KEY_LENGTH_MAX = 200
 _FILTERS = {
     "state": "a job state",
     "verdict": "succeeded or failed",
@@ -78,7 +79,7 @@ class JobsHttp:
     async def submit(self, call: Call) -> Answered:
         body = await call.bytes()
         key = call.request.headers.get("idempotency-key")
-        if key is not None and not 1 <= len(key) <= 200:
+        if key is not None and not 1 <= len(key) <= KEY_LENGTH_MAX:
             raise InvalidRequest.of("Idempotency-Key", "has 1 to 200 characters")
         if _is_many(body):
             many = read_request(body, SubmitMany, LATER)

@@ -1,4 +1,4 @@
-"""/internal/v1: what gateway, registry and scheduler call when they run elsewhere. Source: protocol.md, "inner door"."""
+"""/internal/v1: what gateway, registry and scheduler call when they run apart. Source: protocol.md, "inner door"."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
 from rota.protocol.problems import InvalidRequest
 from rota.protocol.refuse_job import Refusal, RefuseAccepted
-from rota.protocol.wire import Answer, Request
+from rota.protocol.wire import Answer, Request, parse_offset
 
 _WAIT_S_MAX = 60
 _ENDED_MAX = 10_000
@@ -104,11 +104,9 @@ class JobsInnerHttp:
         return await self._jobs.heartbeat(asked.worker_id, asked.attempts)
 
     async def upload(self, call: Call) -> Offset:
-        text = call.request.headers.get("upload-offset", "")
-        if not text.isdigit():
-            raise InvalidRequest.of("Upload-Offset", "is a byte offset")
+        offset = parse_offset(call.request.headers.get("upload-offset"), "Upload-Offset")
         path = call.request.query_params.get("path")
-        stored = await self._jobs.upload(_worker(call), _attempt(call), path, int(text), call.request.stream())
+        stored = await self._jobs.upload(_worker(call), _attempt(call), path, offset, call.request.stream())
         return Offset(stored)
 
     async def offset(self, call: Call) -> Offset:

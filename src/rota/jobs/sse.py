@@ -8,17 +8,14 @@ import codecs
 from collections.abc import AsyncIterator
 
 from rota.jobs.logs import Followed, LogEnd, LogPiece, Ping
-from rota.protocol.problems import InvalidRequest
-from rota.protocol.wire import encode, to_base64
+from rota.protocol.wire import encode, parse_offset, to_base64
 
 
 def resume_offset(last_event_id: str | None) -> int:
     """Where a dropped stream goes on. Raises InvalidRequest where the id is not a byte offset."""
     if last_event_id is None or last_event_id == "":
         return 0
-    if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 20):
-        raise InvalidRequest.of("Last-Event-ID", "is a byte offset, the id of the last event that came")
-    return int(last_event_id)
+    return parse_offset(last_event_id, "Last-Event-ID")
 
 
 async def event_stream(followed: AsyncIterator[Followed], offset: int, *, in_base64: bool) -> AsyncIterator[bytes]:

@@ -78,6 +78,7 @@ def read_request(body: bytes, kind: type[T], later: dict[str, str] | None = None
     return request
 
 
+_OFFSET = re.compile(r"^[0-9]{1,18}$")
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 
@@ -100,6 +101,13 @@ def _named(message: str, later: dict[str, str]) -> InvalidRequest:
     return InvalidRequest(f"{field}: {what}", [FieldError(field, what)])
 
 
+def parse_offset(text: str | None, field: str) -> int:
+    """A byte offset out of a header. Raises InvalidRequest naming `field`."""
+    if text is None or _OFFSET.match(text) is None:
+        raise InvalidRequest.of(field, "is a header with a byte offset, such as 0")
+    return int(text)
+
+
 def timestamp(at: datetime) -> str:
     """`2026-11-23T12:00:00.000000Z`."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -110,9 +118,9 @@ def parse_timestamp(text: str) -> datetime:
     return datetime.fromisoformat(text.upper()).astimezone(UTC)
 
 
-def to_base64(content: bytes) -> str:
+def to_base64(content: bytes) -> Base64:
     """RFC 4648, section 4."""
-    return base64.b64encode(content).decode("ascii")
+    return Base64(base64.b64encode(content).decode("ascii"))
 
 
 def from_base64(text: str, field: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Which workers are to be called lost. Source: protocol.md, "unseen for 3 × heartbeat_s, it is `lost`"."""
+"""Which workers are to be called lost. Source: protocol.md, "unseen for 3 x heartbeat_s, it is `lost`"."""
 
 from collections.abc import Mapping
 

@@ -99,7 +99,7 @@ class RegistryService:
                     log.warning("%d workers are lost, which could not be recorded: %s", len(gone), problem.detail)
 
     async def _meet(self, facts: WorkerFacts) -> None:
-        """Remember what is stored of a worker; one that the store lacks is good all the same: its credential says so."""
+        """Remember what is stored of a worker. One that the store lacks is good all the same: its credential is."""
         seen = await self._store.seen(facts.worker_id)
         if seen is None:
             now = timestamp(self._world.now())

@@ -1,4 +1,4 @@
-"""SQL by name: `-- name: refuse` starts a statement, comment lines below it describe it, `;` at a line's end ends it."""
+"""SQL by name: a line `-- name: refuse` starts a statement; comment lines below it describe it."""
 
 import re
 from importlib import resources

@@ -16,6 +16,7 @@ from rota.protocol.problems import Conflict, LeaseLost, NotFound, Problem
 from rota.protocol.spec import Input, Spec
 from rota.protocol.states import HELD, AttemptState, JobState
 from rota.protocol.wire import encode, from_base64
+from rota.storage.sqlite.rows import every, first, only
 from rota.storage.statements import load
 from rota.storage.stores.jobs import Claim, Leased, NewJob, Outcome, Repeatable, Submission
 
@@ -32,12 +33,13 @@ def queue_key(connection: apsw.Connection, key: QueueKey) -> int:
     row = {"environment": key.environment, "executor": key.executor}
     row["requires"] = msgspec.json.encode(key.requires, order="sorted").decode()
     connection.execute(SQL["insert_queue_key"], row)
-    return int(connection.execute(SQL["queue_key_id"], row).get)
+    return int(only(connection, SQL["queue_key_id"], row)[0])
 
 
 def submit(connection: apsw.Connection, jobs: Sequence[NewJob], repeatable: Repeatable | None) -> Submission:
+    """All or none; the same key and body again gives the ids of the first time."""
     if repeatable is not None:
-        earlier = connection.execute(SQL["submission"], msgspec.to_builtins(repeatable)).fetchone()
+        earlier = first(connection, SQL["submission"], msgspec.to_builtins(repeatable))
         if earlier is not None:
             if earlier[0] != repeatable.body_sha256:
                 raise Conflict("This Idempotency-Key was used for another submission; use a new key for a new one.")
@@ -74,17 +76,18 @@ def _insert(connection: apsw.Connection, job: NewJob, key: int) -> None:
 
 
 def claim(connection: apsw.Connection, claim: Claim) -> list[Leased]:
+    """Lease the first queued jobs of these queues, or give again what the same request was given."""
     again = _again(connection, claim)
     if again:
         return again
     limit = len(claim.attempt_ids)
-    queues = [connection.execute(SQL["queued"], {"key": key, "limit": limit}).fetchall() for key in claim.keys]
-    first = islice(merge(*queues, key=lambda row: (-row[1], row[0])), limit)
+    queues = [every(connection, SQL["queued"], {"key": key, "limit": limit}) for key in claim.keys]
+    chosen = islice(merge(*queues, key=lambda row: (-row[1], row[0])), limit)
     leased: list[Leased] = []
     row: dict[str, Any] = {"worker": claim.worker_id, "incarnation": claim.incarnation, "at": claim.at}
     row |= {"request_id": claim.request_id, "asked_at": claim.asked_at}
-    for attempt, (job, _priority) in zip(claim.attempt_ids, first, strict=False):
-        number, environment, spec = connection.execute(SQL["assign"], {"job": job, "attempt": attempt}).fetchone()
+    for attempt, (job, _priority) in zip(claim.attempt_ids, chosen, strict=False):
+        number, environment, spec = only(connection, SQL["assign"], {"job": job, "attempt": attempt})
         connection.execute(SQL["insert_attempt"], row | {"job": job, "attempt": attempt, "number": number})
         leased.append(_leased(connection, attempt, job, number, environment, spec))
     return leased
@@ -95,7 +98,7 @@ def _again(connection: apsw.Connection, claim: Claim) -> list[Leased]:
     if claim.request_id is None:
         return []
     asked = {"worker": claim.worker_id, "request_id": claim.request_id}
-    rows = connection.execute(SQL["requested"], asked).fetchall()
+    rows = every(connection, SQL["requested"], asked)
     if not all(state in HELD and incarnation == claim.incarnation for *_, state, incarnation in rows):
         return []
     return [_leased(connection, *row[:5]) for row in rows]
@@ -105,21 +108,23 @@ def _leased(
     connection: apsw.Connection, attempt: AttemptId, job: JobId, number: int, environment: str, spec: str
 ) -> Leased:
     read = _spec.decode(spec)
-    inputs = [Input(*row) for row in connection.execute(SQL["inputs"], {"job": job})] if read.inputs else []
+    inputs = [Input(*row) for row in every(connection, SQL["inputs"], {"job": job})] if read.inputs else []
     return Leased(attempt, job, number, environment, read, inputs)
 
 
 def start(connection: apsw.Connection, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:
+    """From assigned to running; what is in another state stays."""
     for attempt in attempts:
-        row = connection.execute(SQL["start_attempt"], {"attempt": attempt, "worker": worker}).fetchone()
+        row = first(connection, SQL["start_attempt"], {"attempt": attempt, "worker": worker})
         if row is not None:
-            connection.execute(SQL["start"], {"attempt": attempt, "job": row[0]}).fetchone()
+            first(connection, SQL["start"], {"attempt": attempt, "job": row[0]})
 
 
 def refuse(connection: apsw.Connection, worker: WorkerId, attempt: AttemptId, reason: str, at: str) -> Outcome:
+    """Back to its old place in the queue, or cancelled where that was asked for."""
     trace = _trace(at, "refused", reason)
     refused = {"attempt": attempt, "worker": worker, "trace": trace}
-    row = connection.execute(SQL["refuse_attempt"], refused).fetchone()
+    row = first(connection, SQL["refuse_attempt"], refused)
     if row is None:
         held = _held_by(connection, worker, attempt)
         if isinstance(held, Problem):
@@ -133,6 +138,7 @@ def refuse(connection: apsw.Connection, worker: WorkerId, attempt: AttemptId, re
 
 
 def finish(connection: apsw.Connection, worker: WorkerId, end: Finished, digest: str, at: str) -> Outcome:
+    """Record the end and its outputs, once."""
     attempt = end.attempt_id
     stopped = end.result.reason is Reason.CANCELLED
     result = encode(end.result).decode()
@@ -188,15 +194,16 @@ def _finished_before(
 
 
 def lose(connection: apsw.Connection, attempt: AttemptId, at: str, why: str) -> Outcome:
+    """The lease is over: queued again, waiting for the scheduler, or cancelled where that was asked for."""
     lost = {"attempt": attempt, "trace": _trace(at, "lost", why)}
-    row = connection.execute(SQL["lose_attempt"], lost).fetchone()
+    row = first(connection, SQL["lose_attempt"], lost)
     if row is None:
         return Outcome(problem=LeaseLost())
     job = row[0]
     back = _back_in_queue(connection, "lapse", attempt, job)
     if back is not None:
         return back
-    moved = connection.execute(SQL["lose"], {"attempt": attempt, "job": job}).fetchone()
+    moved = first(connection, SQL["lose"], {"attempt": attempt, "job": job})
     if moved is not None:
         return Outcome(job, JobState.WAITING)
     return _stopped(connection, attempt, job)
@@ -209,55 +216,59 @@ def _back_in_queue(connection: apsw.Connection, move: str, attempt: AttemptId, j
 
 def _stopped(connection: apsw.Connection, attempt: AttemptId, job: JobId) -> Outcome:
     """Somebody had cancelled it, and no worker holds it any more."""
-    connection.execute(SQL["stop"], {"attempt": attempt, "job": job, "result": None}).fetchone()
+    first(connection, SQL["stop"], {"attempt": attempt, "job": job, "result": None})
     return Outcome(job, JobState.CANCELLED)
 
 
 def keep(
     connection: apsw.Connection, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]
 ) -> list[AttemptId]:
-    others = connection.execute(SQL["other_incarnations"], {"worker": worker, "incarnation": incarnation})
-    held = [AttemptId(row[0]) for row in others.fetchall()]
+    """Take over what the new incarnation answers for; the rest is returned."""
+    others = every(connection, SQL["other_incarnations"], {"worker": worker, "incarnation": incarnation})
+    held = [AttemptId(row[0]) for row in others]
     for attempt in set(keep) & set(held):
         connection.execute(SQL["take_over"], {"attempt": attempt, "worker": worker, "incarnation": incarnation})
     return [attempt for attempt in held if attempt not in set(keep)]
 
 
 def cancel(connection: apsw.Connection, job: JobId) -> Outcome:
-    if connection.execute(SQL["cancel"], {"job": job}).fetchone() is not None:
+    """End it where nobody holds it, else ask for it."""
+    if first(connection, SQL["cancel"], {"job": job}) is not None:
         return Outcome(job, JobState.CANCELLED)
-    requested = connection.execute(SQL["request_cancel"], {"job": job}).fetchone()
+    requested = first(connection, SQL["request_cancel"], {"job": job})
     if requested is not None:
         return Outcome(job, JobState(requested[0]))
     return Outcome(problem=_not_from_here(connection, job, "cancelled"))
 
 
 def retry(connection: apsw.Connection, job: JobId, expires_at: str | None) -> Outcome:
-    row = connection.execute(SQL["retry"], {"job": job, "expires_at": expires_at}).fetchone()
+    """Queue it once more."""
+    row = first(connection, SQL["retry"], {"job": job, "expires_at": expires_at})
     if row is None:
         return Outcome(problem=_not_from_here(connection, job, "run again"))
     return Outcome(job, JobState.QUEUED, _key(connection, row[1]))
 
 
 def decide(connection: apsw.Connection, decision: Decision, at: str) -> Outcome:
+    """Apply the scheduler's word where it is still due."""
     row = {"job": decision.job_id, "attempt": decision.attempt_id, "message": decision.message, "at": at}
     if decision.verdict is None:
-        again = connection.execute(SQL["try_again"], row).fetchone()
+        again = first(connection, SQL["try_again"], row)
         return Outcome() if again is None else Outcome(decision.job_id, JobState.QUEUED, _key(connection, again[1]))
     row["verdict"] = decision.verdict
-    if connection.execute(SQL["decide"], row).fetchone() is None:
-        gave_up = connection.execute(SQL["give_up"], row).fetchone()
+    if first(connection, SQL["decide"], row) is None:
+        gave_up = first(connection, SQL["give_up"], row)
         return Outcome() if gave_up is None else Outcome(decision.job_id, JobState.LOST)
     return Outcome(decision.job_id)
 
 
 def _key(connection: apsw.Connection, key: int) -> QueueKey:
-    environment, executor, requires = connection.execute(SQL["queue_key"], {"key": key}).fetchone()
+    environment, executor, requires = only(connection, SQL["queue_key"], {"key": key})
     return QueueKey(environment, executor, msgspec.json.decode(requires))
 
 
 def _not_from_here(connection: apsw.Connection, job: JobId, what: str) -> Problem:
-    state = connection.execute(SQL["job_state"], {"job": job}).fetchone()
+    state = first(connection, SQL["job_state"], {"job": job})
     if state is None:
         return NotFound("There is no such job.")
     return Conflict(f"The job is {state[0]}; it cannot be {what} from there.")
@@ -267,7 +278,7 @@ def _held_by(
     connection: apsw.Connection, worker: WorkerId, attempt: AttemptId
 ) -> tuple[AttemptState, JobId, str | None] | NotFound:
     """State, job and finish of an attempt that is, or was, this worker's. Foreign and unknown are told alike."""
-    row = connection.execute(SQL["attempt"], {"attempt": attempt}).fetchone()
+    row = first(connection, SQL["attempt"], {"attempt": attempt})
     if row is None or row[2] != worker:
         return NotFound("There is no such attempt of yours.")
     return AttemptState(row[4]), JobId(row[1]), row[6]

@@ -17,6 +17,7 @@ from rota.protocol.wire import to_base64
 from rota.storage.sqlite import job_moves as moves
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.job_moves import SQL
+from rota.storage.sqlite.rows import every, first, only
 from rota.storage.stores.jobs import (
     Claim,
     Held,
@@ -70,7 +71,7 @@ class SqliteJobs:
         return await self._write(lambda connection: moves.retry(connection, job, expires_at))
 
     async def expire(self, now: str, limit: int) -> list[JobId]:
-        rows = await self._write(lambda c: c.execute(SQL["expire"], {"now": now, "limit": limit}).fetchall())
+        rows = await self._write(lambda c: every(c, SQL["expire"], {"now": now, "limit": limit}))
         return [row[0] for row in rows]
 
     async def decide(self, decisions: Sequence[Decision], at: str) -> list[Outcome]:
@@ -95,13 +96,13 @@ class SqliteJobs:
 
     async def job(self, job: JobId) -> Job | None:
         def read(connection: apsw.Connection) -> Job | None:
-            row = connection.execute(SQL["job"], {"job": job}).fetchone()
+            row = first(connection, SQL["job"], {"job": job})
             if row is None:
                 return None
             whole = _job(connection, row)
             if not whole.spec.inputs:
                 return whole
-            content = dict(connection.execute(SQL["inputs_content"], {"job": job}).fetchall())
+            content = {row[0]: row[1] for row in every(connection, SQL["inputs_content"], {"job": job})}
             inputs = [InputFile(file.path, to_base64(content[file.path])) for file in whole.spec.inputs]
             return msgspec.structs.replace(whole, spec=msgspec.structs.replace(whole.spec, inputs=inputs))
 
@@ -109,7 +110,7 @@ class SqliteJobs:
 
     async def jobs_by_id(self, jobs: Sequence[JobId]) -> list[Job]:
         def read(connection: apsw.Connection) -> list[Job]:
-            return [_job(connection, connection.execute(SQL["job"], {"job": job}).fetchone()) for job in jobs]
+            return [_job(connection, only(connection, SQL["job"], {"job": job})) for job in jobs]
 
         return await self._read(read)
 
@@ -117,7 +118,7 @@ class SqliteJobs:
         sql, values = _list_statement(wanted)
 
         def read(connection: apsw.Connection) -> list[Job]:
-            return [_job(connection, row) for row in connection.execute(sql, values).fetchall()]
+            return [_job(connection, row) for row in every(connection, sql, values)]
 
         return await self._read(read)
 
@@ -140,7 +141,7 @@ class SqliteJobs:
         return dict(await self._rows("counts"))
 
     async def _rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (bound by SQLite)
-        return await self._read(lambda connection: connection.execute(SQL[statement], values).fetchall())
+        return await self._read(lambda connection: every(connection, SQL[statement], values))
 
 
 def _held(row: tuple[Any, ...]) -> Held:
@@ -160,7 +161,7 @@ def _job(connection: apsw.Connection, row: tuple[Any, ...]) -> Job:
             _result_of(attempt_result), _problems.decode(problems) if problems else [],
         )
         for attempt, number, worker, attempt_state, assigned_at, started_at, finished_at, attempt_result, problems
-        in connection.execute(SQL["attempts"], {"job": job})
+        in every(connection, SQL["attempts"], {"job": job})
     ]  # fmt: skip
     said = None if verdict is None else Verdict(verdict)
     return Job(
@@ -182,7 +183,8 @@ def _list_statement(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
     given = {condition: value for condition, value in conditions.items() if value is not None}
     values: dict[str, Any] = {condition.rpartition(":")[2]: value for condition, value in given.items()}
     for index, tag in enumerate(wanted.tags):
-        given[f"id IN (SELECT job_id FROM job_tag WHERE tag = :tag{index})"] = values[f"tag{index}"] = tag
+        # Only our own numbered names are put into the statement; what people sent is bound.
+        given[f"id IN (SELECT job_id FROM job_tag WHERE tag = :tag{index})"] = values[f"tag{index}"] = tag  # noqa: S608
     where = f" WHERE {' AND '.join(given)}" if given else ""
     select = SQL["job"].partition(" WHERE ")[0]
     return f"{select}{where} ORDER BY id DESC LIMIT :limit", values | {"limit": wanted.limit}

@@ -34,5 +34,8 @@ class Reader:
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = connect(self._path, readonly=True)
-        with connection:  # one transaction: several statements see the same moment
+        connection.execute("BEGIN")  # one transaction: several statements see the same moment
+        try:
             return question(connection)
+        finally:
+            connection.execute("COMMIT")

@@ -65,7 +65,7 @@ class EnvironmentStore(Protocol):
         ...
 
     async def use_up(self, credential: CredentialId, now: str) -> bool:
-        """Count one use. False: used up, expired or revoked meanwhile (of many at once, only as many win as are left)."""
+        """Count one use. False: used up, expired or revoked; of many at once, as many win as uses are left."""
         ...
 
     async def replace_secret(self, credential: CredentialId, secret_hash: str) -> None:
