@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from typing import TypeVar
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from rota.gateway.service import GatewayService
@@ -99,7 +100,7 @@ async def _until_gone(call: Call, answer: Awaitable[T]) -> T:
     try:
         await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            working.cancel()
+            raise ClientDisconnect
         return await working
     finally:
         gone.cancel()

@@ -52,5 +52,5 @@ class Health:
     async def metrics(self, _call: Call) -> Response:
         for measure in self._measures:
             await measure()
-        return Response(generate_latest(self._metrics)  # type: ignore[no-untyped-call]
-       , media_type=CONTENT_TYPE_LATEST)
+        text = generate_latest(self._metrics)  # type: ignore[no-untyped-call]
+        return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -173,12 +173,12 @@ def _job(call: Call) -> JobId:
 class _Many(msgspec.Struct):
     """Whether a body is a submission of several: only the one field is looked at."""
 
-    jobs: msgspec.Raw | None = None
+    jobs: msgspec.Raw = msgspec.Raw(b"")
 
 
 def _is_many(body: bytes) -> bool:
     try:
-        return msgspec.json.decode(body, type=_Many).jobs is not None
+        return msgspec.json.decode(body, type=_Many).jobs != b""
     except msgspec.DecodeError:
         return False  # the strict reader will say what is wrong
 

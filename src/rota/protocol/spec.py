@@ -37,7 +37,7 @@ LATER |= {
 """Fields of the protocol that are not built yet: refused by name, never accepted and ignored."""
 
 
-class InputFile(Answer, frozen=True):
+class InputFile(Answer, frozen=True, omit_defaults=True):
     """A file put into the job's folder before it starts. `content` is base64; lists and offers leave it out."""
 
     path: str
