@@ -73,7 +73,8 @@ def explain(error: Exception) -> Complaint | None:
         case Problem():
             found = of_problem(error)
         case NotReached() | NotUnderstood() | NoServer() | UnsafeArchive():
-            found = Complaint(str(error), "", Code.OUR_SIDE, SLUGS[type(error)])
+            what, stop, advice = str(error).partition(". ")
+            found = Complaint(what + stop.strip(), advice, Code.OUR_SIDE, SLUGS[type(error)])
         case Failure():
             found = Complaint(error.message, error.advice, error.code, "failure")
         case click.UsageError():

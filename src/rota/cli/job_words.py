@@ -36,7 +36,8 @@ def how_it_ended(job: Job) -> str:
         Reason.OUT_OF_MEMORY: "out of memory",
         Reason.NOT_STARTED: "not started",
     }[result.reason]
-    return f"{words}: {printable(result.message)}" if result.message and result.reason is not Reason.EXITED else words
+    said = result.message if result.reason in {Reason.NOT_STARTED, Reason.OUT_OF_MEMORY} else None
+    return f"{words}: {printable(said).rstrip('.')}" if said else words
 
 
 def run_time_s(job: Job) -> float | None:

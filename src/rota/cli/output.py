@@ -28,6 +28,8 @@ MARKS: dict[str, tuple[str, str]] = {
     "offline": (IDLE, "bright_black"),
 }
 """A state has a mark and a word; the colour only repeats them."""
+MAY_BE_CUT = frozenset({"WHAT", "LABELS", "DESCRIPTION", "NOTE"})
+"""Columns that give way first on a narrow terminal."""
 
 
 class Output:
@@ -63,7 +65,7 @@ class Output:
         click.echo(text, err=True, color=self.colours_err)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A row each; the first column is never cut. Where no terminal looks, no column is."""
+        """A row each. Where no terminal looks nothing is cut; on one, only the columns that may be (MAY_BE_CUT)."""
         rows = [[click.unstyle(cell) if not self.colours_out else cell for cell in row] for row in rows]
         if is_terminal(sys.stdout):
             self._drawn(columns, rows)
@@ -79,10 +81,13 @@ class Output:
         from rich.text import Text  # noqa: PLC0415  (start-up time)
 
         table = Table(box=None, pad_edge=False, header_style="bold" if self.colours_out else "")
-        for index, column in enumerate(columns):
-            table.add_column(column, no_wrap=index < 2, overflow="fold" if index < 2 else "ellipsis")  # noqa: PLR2004  (id, state)
+        for column in columns:
+            table.add_column(column, no_wrap=column not in MAY_BE_CUT)
         for row in rows:
-            table.add_row(*(Text.from_ansi(cell) for cell in row))
+            cells = [Text.from_ansi(cell) for cell in row]
+            for cell in cells:
+                cell.no_wrap, cell.overflow = True, "ellipsis"
+            table.add_row(*cells)
         Console(no_color=not self.colours_out, highlight=False).print(table)
 
 
