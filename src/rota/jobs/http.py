@@ -178,7 +178,7 @@ class _Many(msgspec.Struct):
 
 def _is_many(body: bytes) -> bool:
     try:
-        return msgspec.json.decode(body, type=_Many).jobs != b""
+        return len(msgspec.json.decode(body, type=_Many).jobs) > 0
     except msgspec.DecodeError:
         return False  # the strict reader will say what is wrong
 
