@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rota.http.openapi import document
-from rota.http.routes import ANYBODY, Call, Endpoint, Recognise, json_response, problem_response, routes
-from rota.protocol.problems import Internal, NotFound, Unparsable
+from rota.http.routes import ANYBODY, METHODS, Call, Endpoint, Recognise, json_response, problem_response, routes
+from rota.protocol.problems import Internal, MethodNotAllowed, NotFound, Unparsable
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -24,17 +24,21 @@ def application(endpoints: Sequence[Endpoint], recognise: Recognise, lifespan: L
         return json_response(document(described))
 
     described.append(Endpoint("GET", "/openapi.json", openapi, "this description", ANYBODY))
-    return Starlette(
+    made = Starlette(
         routes=routes(described, recognise),
         lifespan=lifespan,
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
+    made.router.redirect_slashes = False  # one path for one thing; a redirect would be no problem document
+    return made
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     """What the router itself refuses: an unknown path, or a request that is no HTTP."""
     if isinstance(error, HTTPException) and error.status_code == HTTPStatus.BAD_REQUEST:
         return problem_response(Unparsable("The request cannot be parsed."))
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return problem_response(MethodNotAllowed(f"{request.method} is not possible.", allow=", ".join(METHODS)))
     return problem_response(
         NotFound(f"There is nothing at {request.url.path[:200]}; /openapi.json lists what there is.")
     )

@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 BODY_SIZE_BYTES_MAX = 64 * 1024 * 1024
 """The largest JSON body; bytes of logs and artifacts have limits of their own."""
+_NOTHING = frozenset({b"", b"{}"})
+_NOTHING_SIZE_BYTES_MAX = 64 * 1024
 LATEST_INCARNATION = Incarnation("")
 """The incarnation of a worker that names none: one for ever. Source: protocol.md, "Worker's side"."""
 
@@ -40,6 +42,9 @@ ADMINS = frozenset({CallerKind.ADMIN})
 WORKERS = frozenset({CallerKind.WORKER})
 SERVICES = frozenset({CallerKind.SERVICE})
 ANYBODY: frozenset[CallerKind] = frozenset()
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+"""Those that are looked at; which of them a path has, its endpoints say."""
 
 
 class Call:
@@ -94,6 +99,17 @@ class Call:
             raise InvalidRequest.of(name, f"must be from {least:g} to {most:g}")
         return value
 
+    def count(self, name: str, default: int, least: int, most: int) -> int:
+        """A parameter of the query as a whole number. Raises InvalidRequest outside of the limits."""
+        text = self.request.query_params.get(name)
+        if text is None:
+            return default
+        if _WHOLE.match(text) is None:
+            raise InvalidRequest.of(name, f"`{text[:50]}` is not a whole number")
+        if not least <= int(text) <= most:
+            raise InvalidRequest.of(name, f"must be from {least} to {most}")
+        return int(text)
+
     async def bytes(self, size_bytes_max: int = BODY_SIZE_BYTES_MAX) -> bytes:
         """The whole body. Raises TooLarge before it is held in memory."""
         if int(self.request.headers.get("content-length") or 0) > size_bytes_max:
@@ -140,12 +156,7 @@ def routes(endpoints: Iterable[Endpoint], recognise: Recognise) -> list[Route]:
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in endpoints:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
-    return [
-        Route(
-            path, _dispatcher(methods, recognise), methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-        )
-        for path, methods in by_path.items()
-    ]
+    return [Route(path, _dispatcher(methods, recognise), methods=METHODS) for path, methods in by_path.items()]
 
 
 def _dispatcher(methods: dict[str, Endpoint], recognise: Recognise) -> Callable[[Request], Awaitable[Response]]:
@@ -173,6 +184,12 @@ async def _answer(endpoint: Endpoint, request: Request, recognise: Recognise) ->
             raise Forbidden(f"A {caller.kind} credential may not do this.")
     call = Call(request, caller)
     call.query(*endpoint.queries)
+    if (
+        endpoint.takes is None
+        and request.method == "POST"
+        and await call.bytes(_NOTHING_SIZE_BYTES_MAX) not in _NOTHING
+    ):
+        raise InvalidRequest.of("body", "this call takes none; leave it out")
     answered = await endpoint.handler(call)
     if isinstance(answered, Response):
         return answered
@@ -198,6 +215,7 @@ def problem_response(problem: Problem) -> Response:
     return Response(encode(problem.body()), problem.status, headers, media_type="application/problem+json")
 
 
+_WHOLE = re.compile(r"^-?[0-9]{1,19}$")
 _VERSION = re.compile(r"^\d{1,6}$")
 
 

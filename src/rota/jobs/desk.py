@@ -43,13 +43,16 @@ class Desk:
         self._jobs, self._store, self._blobs = jobs, store, blobs
         self._environments, self._fleet, self._world = environments, fleet, world
 
-    async def submit(self, caller: Caller, specs: Sequence[Spec], key: str | None, body: bytes) -> list[Job]:
-        """All or none; on disk when it returns. Raises InvalidRequest, Forbidden, Conflict."""
+    async def submit(
+        self, caller: Caller, specs: Sequence[Spec], key: str | None, body: bytes, *, many: bool
+    ) -> list[Job]:
+        """All or none; on disk when it returns. `many`: a problem names `jobs[3].command`. Raises InvalidRequest, Conflict."""
         default = caller.environment or ENVIRONMENT
-        for spec in specs:
-            await self._check_environment(caller, spec.environment or default)
+        fields = [f"jobs[{index}]." if many else "" for index in range(len(specs))]
+        for spec, field in zip(specs, fields, strict=True):
+            await self._check_environment(caller, spec.environment or default, f"{field}environment")
         by = str(caller.credential_id)
-        made = new_jobs(specs, default, by, self._world)
+        made = new_jobs(specs, fields, default, by, self._world)
         repeatable = None if key is None else Repeatable(by, key, hashlib.sha256(body).hexdigest())
         submission = await self._store.submit(made, repeatable)
         if not submission.repeated:
@@ -188,13 +191,13 @@ class Desk:
             return self.bytes_of(attempt.attempt_id, "", await self._store.output(attempt.attempt_id, ""))
         return LogSource(await self._blobs.size(attempt.attempt_id, ""), self._blobs, attempt.attempt_id, "", None)
 
-    async def _check_environment(self, caller: Caller, name: str) -> None:
+    async def _check_environment(self, caller: Caller, name: str, field: str) -> None:
         if caller.environment not in {None, name}:
             raise Forbidden(f"This credential is for the environment `{caller.environment}` alone.")
         try:
             await self._environments.environment(name)
         except NotFound:
-            raise InvalidRequest.of("environment", f"there is no environment `{name}`") from None
+            raise InvalidRequest.of(field, f"there is no environment `{name}`") from None
 
 
 def _attempt(job: Job, number: int | None) -> Attempt | None:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from urllib.parse import quote
+from uuid import UUID
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
@@ -83,9 +84,10 @@ class JobsHttp:
             raise InvalidRequest.of("Idempotency-Key", "has 1 to 200 characters")
         if _is_many(body):
             many = read_request(body, SubmitMany, LATER)
-            return json_response(Submitted(await self._desk.submit(call.caller, many.jobs, key, body)), 201)
+            made = await self._desk.submit(call.caller, many.jobs, key, body, many=True)
+            return json_response(Submitted(made), 201)
         spec = read_request(body, SubmittedSpec, LATER)
-        [job] = await self._desk.submit(call.caller, [spec], key, body)
+        [job] = await self._desk.submit(call.caller, [spec], key, body, many=False)
         whole = msgspec.structs.replace(job, spec=spec) if spec.inputs else job
         return json_response(whole, 201, {"Location": f"/api/v1/jobs/{job.id}"})
 
@@ -104,7 +106,7 @@ class JobsHttp:
 
     async def log(self, call: Call) -> Response:
         asked = call.query("attempt", "encoding")
-        number = int(call.number("attempt", 0, 1, 2**31)) if "attempt" in asked else None
+        number = call.count("attempt", 0, 1, 2**31) if "attempt" in asked else None
         if "text/event-stream" not in call.request.headers.get("accept", ""):
             source = await self._desk.log(call.caller, _job(call), number)
             wanted = call.request.headers.get("range")
@@ -179,7 +181,7 @@ class _Many(msgspec.Struct):
 def _is_many(body: bytes) -> bool:
     try:
         return len(msgspec.json.decode(body, type=_Many).jobs) > 0
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False  # the strict reader will say what is wrong
 
 
@@ -187,10 +189,7 @@ def _filter(call: Call) -> JobFilter:
     given = call.query(*_FILTERS)
     after = given.get("submitted_after")
     tags = call.request.query_params.getlist("tag")
-    try:
-        before = base64.urlsafe_b64decode(given["cursor"]).decode("ascii") if "cursor" in given else None
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise InvalidRequest.of("cursor", "is not one that this server gave") from None
+    before = _job_id_of(given["cursor"]) if "cursor" in given else None
     try:
         submitted_after = None if after is None else timestamp(parse_timestamp(after.replace(" ", "+")))
     except ValueError:
@@ -201,7 +200,15 @@ def _filter(call: Call) -> JobFilter:
     if any(":" not in tag for tag in tags):
         raise InvalidRequest.of("tag", "is key:value")
     state = JobState(given["state"]) if "state" in given else None
-    limit = int(call.number("limit", 100, 1, LIST_MAX))
+    limit = call.count("limit", 100, 1, LIST_MAX)
     return JobFilter(
         limit, state, given.get("verdict"), given.get("environment"), given.get("name"), tags, submitted_after, before
     )
+
+
+def _job_id_of(cursor: str) -> str:
+    """The last job of the page before. Raises InvalidRequest where the cursor was not made here."""
+    try:
+        return str(UUID(base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")))
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise InvalidRequest.of("cursor", "is not one that this server gave") from None

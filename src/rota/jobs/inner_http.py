@@ -88,7 +88,7 @@ class JobsInnerHttp:
         return Offers(await self._jobs.get_job_for_worker(await call.body(GetJobForWorker)))
 
     async def arrivals(self, call: Call) -> Arrivals:
-        after = int(call.number("after", -1, -1, _MARK_MAX))
+        after = call.count("after", -1, -1, _MARK_MAX)
         return await self._jobs.arrivals(after, call.number("wait_s", 0, 0, _WAIT_S_MAX))
 
     async def refuse_job(self, call: Call) -> RefuseAccepted:
@@ -124,7 +124,7 @@ class JobsInnerHttp:
         return None
 
     async def ended(self, call: Call) -> EndedJobs:
-        limit = int(call.number("limit", 100, 1, _ENDED_MAX))
+        limit = call.count("limit", 100, 1, _ENDED_MAX)
         return EndedJobs(await self._jobs.ended(limit, call.number("wait_s", 0, 0, _WAIT_S_MAX)))
 
     async def decide(self, call: Call) -> Answered:

@@ -14,13 +14,15 @@ from rota.storage.stores.jobs import NewInput, NewJob
 from rota.world import World
 
 
-def new_jobs(specs: Sequence[Spec], default_environment: str, submitted_by: str, world: World) -> list[NewJob]:
-    """The jobs to be. Raises InvalidRequest naming every field that could not work."""
+def new_jobs(
+    specs: Sequence[Spec], fields: Sequence[str], default_environment: str, submitted_by: str, world: World
+) -> list[NewJob]:
+    """The jobs to be. Raises InvalidRequest naming every field that could not work, behind its spec's `fields`."""
     keys: dict[str, QueueKey] = {}
     now = world.now()
     jobs: list[NewJob] = []
-    for index, spec in enumerate(specs):
-        check_spec(spec, f"jobs[{index}]." if len(specs) > 1 else "")
+    for spec, field in zip(specs, fields, strict=True):
+        check_spec(spec, field)
         environment = spec.environment or default_environment
         demand = f"{environment}\0{spec.executor}\0{sorted(spec.requires.items())}"
         key = keys.setdefault(demand, QueueKey(environment, spec.executor, spec.requires))

@@ -75,6 +75,8 @@ def read_request(body: bytes, kind: type[T], later: dict[str, str] | None = None
         raise _named(str(error), later or {}) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unparsable(f"The body is not JSON in UTF-8: {error}") from None
+    except RecursionError:
+        raise Unparsable("The body is nested too deeply.") from None
     return request
 
 

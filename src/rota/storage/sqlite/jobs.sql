@@ -16,7 +16,8 @@ INSERT INTO job (id, environment, name, state, spec, queue_key, priority, submit
 VALUES (:id, :environment, :name, 'queued', :spec, :queue_key, :priority, :submitted_at, :submitted_by, :expires_at);
 
 -- name: insert_tag
-INSERT INTO job_tag (tag, job_id) VALUES (:tag, :job);
+-- `a` = `b:c` and `a:b` = `c` are one text, and are found by it.
+INSERT INTO job_tag (tag, job_id) VALUES (:tag, :job) ON CONFLICT DO NOTHING;
 
 -- name: insert_input
 INSERT INTO job_input (job_id, path, size_bytes, sha256, content) VALUES (:job, :path, :size_bytes, :sha256, :content);
