@@ -25,6 +25,7 @@ from rota.environments.token_files import ADMIN_TOKEN, SERVICE_TOKEN, kept_token
 from rota.gateway.http import GatewayHttp
 from rota.gateway.service import GatewayService
 from rota.http.application import application
+from rota.http.head import BoundedHead
 from rota.http.health import Check, Health, Measure
 from rota.http.peer import Peer
 from rota.http.routes import Endpoint
@@ -226,7 +227,7 @@ def serve(options: ServerOptions) -> int:
     (options.data / "server-url").write_text(url + "\n", encoding="ascii")
     config = uvicorn.Config(
         house.application(), log_config=None, access_log=False, server_header=False, timeout_keep_alive=75,
-        timeout_graceful_shutdown=_GRACE_S, lifespan="on",
+        timeout_graceful_shutdown=_GRACE_S, lifespan="on", http=BoundedHead,
     )  # fmt: skip
     server = _Server(config, house, url)
     server.run(sockets=[listener])

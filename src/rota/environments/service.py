@@ -87,7 +87,10 @@ class EnvironmentsService:
         _check_lease(made)
         if await self._store.environment(wanted.name) is not None:
             raise Conflict(f"There is an environment `{wanted.name}` already.")
-        await self._store.insert(made)
+        try:
+            await self._store.insert(made)
+        except Conflict:
+            raise Conflict(f"`{wanted.name}` was the name of an environment that is retired; take another.") from None
         return made
 
     async def environment(self, name: str) -> Environment:

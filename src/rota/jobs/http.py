@@ -22,7 +22,7 @@ from rota.protocol.participants import Fleet
 from rota.protocol.problems import InvalidRequest
 from rota.protocol.spec import LATER, SubmittedSpec
 from rota.protocol.states import JobState, Verdict
-from rota.protocol.wire import parse_timestamp, read_request, timestamp
+from rota.protocol.wire import Timestamp, parse_timestamp, read_request, timestamp
 from rota.protocol.worker import Worker, WorkerList
 from rota.storage.stores.jobs import JobFilter
 
@@ -191,8 +191,8 @@ def _filter(call: Call) -> JobFilter:
     tags = call.request.query_params.getlist("tag")
     before = _job_id_of(given["cursor"]) if "cursor" in given else None
     try:
-        submitted_after = None if after is None else timestamp(parse_timestamp(after.replace(" ", "+")))
-    except ValueError:
+        submitted_after = None if after is None else _moment(after.replace(" ", "+"))
+    except (ValueError, msgspec.ValidationError):
         raise InvalidRequest.of("submitted_after", "is not a time such as 2026-11-23T12:00:00Z") from None
     for field, text, known in (("state", given.get("state"), JobState), ("verdict", given.get("verdict"), Verdict)):
         if text is not None and text not in set(known):
@@ -212,3 +212,8 @@ def _job_id_of(cursor: str) -> str:
         return str(UUID(base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")))
     except (binascii.Error, UnicodeDecodeError, ValueError):
         raise InvalidRequest.of("cursor", "is not one that this server gave") from None
+
+
+def _moment(text: str) -> str:
+    """The time as it is stored. Raises ValueError, ValidationError where it is none of RFC 3339's."""
+    return timestamp(parse_timestamp(msgspec.convert(text, Timestamp)))

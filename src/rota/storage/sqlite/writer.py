@@ -129,5 +129,5 @@ def _as_problem(error: Exception) -> BaseException:
     if isinstance(error, apsw.FullError | apsw.IOError | apsw.CantOpenError | apsw.ReadOnlyError):
         return Unavailable(f"The server's disk does not take writes ({error}); nothing was changed.")
     if isinstance(error, apsw.ConstraintError):
-        return Conflict(f"It exists already, or refers to what does not ({error}).")
+        return Conflict("It exists already, or refers to what does not exist.")
     return error
