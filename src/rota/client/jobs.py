@@ -7,6 +7,7 @@ from typing import Any, TypedDict, Unpack
 from rota.client.transport import Call, NotReached, Transport
 from rota.protocol import job as protocol
 from rota.protocol.ids import JobId
+from rota.protocol.problems import RateLimited, Unavailable
 from rota.protocol.states import ENDED
 
 HELD_S_MAX = 60.0
@@ -111,7 +112,7 @@ class JobCalls:
             left_s = HELD_S_MAX if deadline is None else max(0.0, deadline - world.monotonic())
             try:
                 job = await self.held(job_id, min(HELD_S_MAX, left_s))
-            except NotReached:
+            except (NotReached, Unavailable, RateLimited):
                 out_since = world.monotonic() if out_since is None else out_since
                 if world.monotonic() - out_since > self.outage_s:
                     raise

@@ -180,15 +180,22 @@ class Transport:
             document = wire.read_answer(body, dict[str, Any])
             problem: Exception = raised_again(document, wait_s)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            problem = NotUnderstood(f"{self.endpoint.server} answered {status}, not as Rota does. Check the address.")
+            problem = self.from_between(status)
         if status not in BUSY:
             return problem
         # 429 and 503 say that nothing was changed; a proxy's 502 and 504 say nothing about it.
         return Broken(problem, sent=not isinstance(problem, RateLimited | Unavailable), wait_s=wait_s)
 
+    def from_between(self, status: int) -> Exception:
+        """What an answer means that no Rota server gave: a proxy whose server is away, or something else altogether."""
+        server = self.endpoint.server
+        if status in BUSY:
+            return NotReached(f"The server behind {server} cannot be reached: what stands before it answered {status}.")
+        return NotUnderstood(f"{server} answered {status}, not as Rota does. Check the address.")
+
     def given_up(self, broken: Broken) -> Exception:
         """The last failure, as something to tell a person."""
-        if isinstance(broken.cause, Problem | NotUnderstood):
+        if isinstance(broken.cause, Problem | NotReached):
             return broken.cause
         return not_reached(self.endpoint, broken.cause)
 
