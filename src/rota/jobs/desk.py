@@ -46,7 +46,7 @@ class Desk:
     async def submit(
         self, caller: Caller, specs: Sequence[Spec], key: str | None, body: bytes, *, many: bool
     ) -> list[Job]:
-        """All or none, on disk when it returns. Raises InvalidRequest (of many: `jobs[3].command`), Forbidden, Conflict."""
+        """All or none, on disk when it returns. Raises InvalidRequest (`jobs[3].command`), Forbidden, Conflict."""
         default = caller.environment or ENVIRONMENT
         fields = [f"jobs[{index}]." if many else "" for index in range(len(specs))]
         for spec, field in zip(specs, fields, strict=True):

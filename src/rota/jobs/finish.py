@@ -2,10 +2,12 @@
 
 import hashlib
 
+import msgspec
+
 from rota.protocol.job_finished import ArtifactReport, Finished, LogReport
 from rota.protocol.paths import check_path
 from rota.protocol.problems import Conflict, InvalidRequest, Problem
-from rota.protocol.wire import INLINE_SIZE_BYTES_MAX, encode, from_base64
+from rota.protocol.wire import INLINE_SIZE_BYTES_MAX, encode, from_base64, parse_timestamp, timestamp
 from rota.storage.stores.blobs import BlobStore
 
 _EMPTY = hashlib.sha256().hexdigest()
@@ -18,9 +20,21 @@ def digest(end: Finished) -> str:
     return hashlib.sha256(encode(told)).hexdigest()
 
 
+def in_utc(end: Finished) -> Finished:
+    """The report with its times as Rota writes them. Raises InvalidRequest where one names no moment."""
+    times: dict[str, str | None] = {"started_at": end.started_at, "finished_at": end.finished_at}
+    for field, at in times.items():
+        try:
+            times[field] = None if at is None else timestamp(parse_timestamp(at))
+        except (ValueError, OverflowError):
+            raise InvalidRequest.of(field, "is no moment such as 2026-11-23T12:00:00.000000Z") from None
+    return msgspec.structs.replace(end, **times)
+
+
 async def check(end: Finished, blobs: BlobStore) -> Problem | None:
     """The problem of a report that cannot be taken: a byte is missing or differs. What was uploaded is now durable."""
     try:
+        in_utc(end)
         await _check_bytes(end, "log", "", end.log, blobs)
         seen: set[str] = set()
         for index, artifact in enumerate(end.artifacts):

@@ -83,17 +83,21 @@ class JobService:
         return RefuseAccepted(*self._answered(attempts, outcomes))
 
     async def job_finished(self, worker: WorkerId, finished: Sequence[Finished]) -> JobFinishedReceived:
-        problems = {}
+        rejected: list[Rejected] = []
+        good: list[tuple[Finished, str]] = []
         for end in finished:
-            lease = self._leases.of(worker, end.attempt_id)
-            # Only a holder's bytes are looked at; for anybody else the store says what it is: unknown, lost, repeated.
-            problem = await finish.check(end, self._blobs) if lease is not None else None
-            if problem is not None:
-                problems[end.attempt_id] = Rejected.because(end.attempt_id, problem)
-        good = [(end, finish.digest(end)) for end in finished if end.attempt_id not in problems]
+            if self._leases.of(worker, end.attempt_id) is None:
+                # Only a holder's bytes are looked at; the store says what else it is: unknown, lost, repeated.
+                good.append((end, finish.digest(end)))
+                continue
+            problem = await finish.check(end, self._blobs)
+            if problem is None:
+                good.append((finish.in_utc(end), finish.digest(end)))
+            else:
+                rejected.append(Rejected.because(end.attempt_id, problem))
         outcomes = await self._store.finish(worker, good, timestamp(self._world.now())) if good else []
-        received, rejected = self._answered([end.attempt_id for end, _ in good], outcomes)
-        return JobFinishedReceived(received, [*problems.values(), *rejected])
+        received, refused = self._answered([end.attempt_id for end, _ in good], outcomes)
+        return JobFinishedReceived(received, [*rejected, *refused])
 
     async def heartbeat(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> Renewed:
         now_s = self._world.monotonic()
