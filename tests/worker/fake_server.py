@@ -62,7 +62,7 @@ class FakeServer:
             app.router.add_route("PATCH", path, self._recorded("upload", self._upload))
             app.router.add_route("HEAD", path, self._recorded("offset", self._offset))
         app.router.add_get(attempt + "/inputs/{what:.+}", self._recorded("input", self._input))
-        self.runner = web.AppRunner(app, shutdown_timeout=0.1)
+        self.runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
         await self.runner.setup()
         site = web.TCPSite(self.runner, "127.0.0.1", port)
         await site.start()
@@ -153,6 +153,7 @@ class FakeServer:
         return web.json_response({"received": True, "unknown": 1})
 
     async def _get_job(self, request: web.Request, body: Any) -> web.Response:  # noqa: ANN401
+        asked_at = asyncio.get_running_loop().time()
         if not self.queue:
             self.arrived.clear()
             try:
@@ -161,7 +162,9 @@ class FakeServer:
             except TimeoutError:
                 return web.Response(status=204)
         jobs, self.queue = self.queue[: body["slots"]], self.queue[body["slots"] :]
-        return web.json_response({"jobs": jobs}) if jobs else web.Response(status=204)
+        held_s = asyncio.get_running_loop().time() - asked_at  # the worker counts from before it asked
+        leased = [{**job, "lease_s": job["lease_s"] + held_s} for job in jobs]
+        return web.json_response({"jobs": leased}) if leased else web.Response(status=204)
 
     async def _refuse(self, request: web.Request, body: Any) -> web.Response:  # noqa: ANN401
         return web.json_response({"accepted": [one["attempt_id"] for one in body["attempts"]], "rejected": []})

@@ -9,9 +9,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from waiting import until
+from waiting import until_true
 from worker.fake_server import FakeServer
 
 MAIN = """
@@ -86,6 +86,7 @@ class WorkerProcess:
                 os.kill(pid, signal.SIGKILL)
 
 
+T = TypeVar("T")
 MakeWorker = Callable[..., WorkerProcess]
 
 
@@ -94,9 +95,23 @@ def is_alive(pid: int) -> bool:
     return read(f"/proc/{pid}/stat").rpartition(b") ")[2][:1] not in {b"", b"Z", b"X"}
 
 
-def gone(pid: int, within_s: float = 5) -> None:
+async def gone(pid: int, within_s: float = 5) -> None:
     """Raises AssertionError where it lives on."""
-    until(lambda: not is_alive(pid), within_s, f"process {pid} lives on")
+    await eventually(lambda: not is_alive(pid), within_s, f"process {pid} lives on")
+
+
+async def eventually(what: Callable[[], T], within_s: float = 10, why: str = "") -> T:
+    """The first true answer, asked for while the fake server goes on answering."""
+
+    async def ask() -> T:
+        return what()
+
+    return await until_true(ask, within_s, why)
+
+
+async def number_in(path: Path) -> int:
+    """What a job wrote there, as soon as it did."""
+    return int(await eventually(lambda: path.exists() and path.read_text().endswith("\n") and path.read_text()) or 0)
 
 
 def living() -> Iterator[int]:
