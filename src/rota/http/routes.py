@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -149,6 +150,15 @@ class Endpoint:
     gives: Any = None
     status: int = 200
     queries: Mapping[str, str] = field(default_factory=dict)
+
+
+class _AnyPath(PathConvertor):
+    """A file's name may hold a line break; Starlette's own `.*` stops there."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("path", _AnyPath())
 
 
 def routes(endpoints: Iterable[Endpoint], recognise: Recognise) -> list[Route]:

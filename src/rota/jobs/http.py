@@ -93,10 +93,11 @@ class JobsHttp:
 
     async def jobs(self, call: Call) -> JobList:
         wanted = _filter(call)
-        found = await self._desk.jobs(call.caller, wanted)
-        more = len(found) == wanted.limit
-        cursor = base64.urlsafe_b64encode(found[-1].id.encode()).decode() if more else None
-        return JobList(found, cursor)
+        one_more = msgspec.structs.replace(wanted, limit=wanted.limit + 1)
+        found = await self._desk.jobs(call.caller, one_more)
+        page = found[: wanted.limit]
+        cursor = base64.urlsafe_b64encode(page[-1].id.encode()).decode() if len(found) > len(page) else None
+        return JobList(page, cursor)
 
     async def job(self, call: Call) -> Job:
         wait_s = call.number("wait_s", 0, 0, WAIT_S_MAX)
