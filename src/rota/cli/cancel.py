@@ -11,10 +11,10 @@ from rota.cli.output import marked
 @click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
 @click.pass_obj
 def command(settings: Settings, job_ids: tuple[str, ...]) -> None:
-    """Stop jobs: at once where they wait, within a heartbeat where they run.
+    """Stop jobs.
 
-    A running job is sent SIGTERM, and SIGKILL when its grace is over. ID is an id, any unique beginning of one, a
-    pasted address, or `last`.
+    A job that waits is stopped at once, one that runs within its worker's heartbeat: it is sent SIGTERM, and
+    SIGKILL when its grace is over. ID is an id, any unique beginning of one, a pasted address, or `last`.
     """
     from rota.cli.job_ids import find  # noqa: PLC0415  (start-up time)
     from rota.protocol.states import ENDED  # noqa: PLC0415  (start-up time)

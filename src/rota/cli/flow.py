@@ -25,7 +25,7 @@ FORMS = ("text", "json", "plantuml", "mermaid")
 @option("--format", "form", type=click.Choice(FORMS), default="text", help="text draws a sequence diagram.")
 @click.pass_obj
 def command(settings: Settings, job_id: str, *, form: str) -> None:
-    """Draw the messages that a job really caused, as a sequence diagram.
+    """Draw the messages that a job really caused.
 
     Solid arrows ask, dashed ones answer; an arrow that failed is red and marked ✗. Times count from the first message.
     ID is an id, any unique beginning of one, a pasted address, or `last`.

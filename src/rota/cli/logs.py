@@ -23,11 +23,14 @@ from rota.cli.exit_codes import Code
 @option("--attempt", metavar="N", type=click.IntRange(1), help="The log of this try; else of the newest.")
 @click.pass_context
 def command(ctx: click.Context, job_id: str, *, follow: bool, attempt: int | None) -> None:
-    """Print what a job has written to stdout and stderr, in the order written.
+    """Print what a job has written.
 
-    ID is an id, any unique beginning of one, a pasted address, or `last`. Into a pipe or a file the bytes go as they
-    are; on a terminal colours stay, and what would move the cursor or write to the clipboard is left out. With -f a
-    lost connection is taken up again, and Ctrl-C stops the looking, not the job.
+    Its stdout and stderr come in the order written. ID is an id, any unique beginning of one, a pasted address, or
+    `last`.
+
+    Into a pipe or a file the bytes go as they are; on a terminal colours stay, and what would move the cursor or
+    write to the clipboard is left out. With -f a lost connection is taken up again, and Ctrl-C stops the looking,
+    not the job.
     """
     from rota.cli.job_ids import find_async  # noqa: PLC0415  (start-up time)
     from rota.cli.watch import Interrupts, LogWriter, Watch  # noqa: PLC0415  (start-up time)

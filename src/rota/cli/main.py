@@ -1,7 +1,6 @@
 """`rota`: finds the command, and imports it only then, so that `rota --help` is there at once."""
 
 import importlib
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,8 +14,8 @@ from rota.cli.context import Settings
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Start here": {
-        "demo": "See in under a minute what Rota does; leaves nothing behind.",
-        "dev": "Run a server and a worker on this machine.",
+        "demo": "See in under a minute what Rota does.",
+        "dev": "Run a server and a worker on this machine, until Ctrl-C.",
     },
     "Jobs": {
         "run": "Run a command on a worker, show its log, exit with its code.",
@@ -25,7 +24,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "show": "Show a job: its state, attempts, result and artifacts.",
         "logs": "Print what a job has written.",
         "artifacts": "List the files that a job brought back, or fetch them.",
-        "wait": "Wait until jobs have ended, and exit with their code.",
+        "wait": "Wait until jobs have ended.",
         "cancel": "Stop jobs.",
         "retry": "Run an ended job once more.",
         "flow": "Draw the messages that a job really caused.",
@@ -49,7 +48,6 @@ EXAMPLES = (
     "rota run --artifact 'out/**' --fetch . -- ./build.sh",
     "rota logs -f last",
 )
-PIPE_CLOSED = 128 + 13
 INTERRUPTED = 130
 
 
@@ -125,11 +123,6 @@ def run(arguments: Sequence[str]) -> int:
     settings = Settings()
     try:
         answer = cli.main(args=list(arguments), prog_name="rota", standalone_mode=False, obj=settings)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of our output has gone; what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
     except (KeyboardInterrupt, click.Abort):
         click.echo("", err=True)
         return INTERRUPTED

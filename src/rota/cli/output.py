@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 import click
@@ -10,6 +11,8 @@ import click
 from rota.cli.terminal import printable
 
 OFF = frozenset({"", "0"})
+PIPE_CLOSED = 128 + 13
+"""As a shell tells that SIGPIPE ended a program."""
 GOOD, BAD, IDLE, BUSY = "✓", "✗", "·", "▸"
 MARKS: dict[str, tuple[str, str]] = {
     "succeeded": (GOOD, "green"),
@@ -42,7 +45,8 @@ class Output:
 
     def data(self, text: str) -> None:
         """A line on stdout."""
-        click.echo(text, color=self.colours_out)
+        with for_a_reader():
+            click.echo(text, color=self.colours_out)
 
     def json(self, message: object) -> None:
         """The API's shape, on stdout: indented for a person, one line for a program."""
@@ -53,7 +57,8 @@ class Output:
             import msgspec  # noqa: PLC0415  (start-up time)
 
             body = msgspec.json.format(body, indent=2)
-        click.echo(body.decode())
+        with for_a_reader():
+            click.echo(body.decode())
 
     def say(self, text: str) -> None:
         """A line on stderr, for a person; not with --quiet."""
@@ -89,6 +94,16 @@ class Output:
                 cell.no_wrap, cell.overflow = True, "ellipsis"
             table.add_row(*cells)
         Console(no_color=not self.colours_out, highlight=False).print(table)
+
+
+@contextmanager
+def for_a_reader() -> Iterator[None]:
+    """Writing to stdout: where its reader has gone (`rota logs last | head`), the command ends, in silence."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still buffered
+        raise click.exceptions.Exit(PIPE_CLOSED) from None
 
 
 def wants_colour(choice: str, stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:

@@ -14,9 +14,10 @@ from rota.cli.exit_codes import Code
 @option("--detach", "-d", is_flag=True, help="Come back at once; the job goes on.")
 @click.pass_context
 def command(ctx: click.Context, job_id: str, *, detach: bool) -> None:
-    """Run an ended job once more, as a new attempt of the same job, and show its log as `rota run` does.
+    """Run an ended job once more.
 
-    ID is an id, any unique beginning of one, a pasted address, or `last`. Exit code: as `rota run`.
+    It is a new attempt of the same job; its log is shown as `rota run` shows it. ID is an id, any unique beginning
+    of one, a pasted address, or `last`. Exit code: as `rota run`.
     """
     from rota.cli.job_ids import find_async, remember  # noqa: PLC0415  (start-up time)
     from rota.cli.watch import Watch  # noqa: PLC0415  (start-up time)

@@ -49,7 +49,7 @@ def command(
     quiet: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Run COMMAND on a worker, show its log as it is written, and exit with its exit code.
+    """Run a command on a worker, show its log, exit with its code.
 
     What the job writes to stdout and stderr comes to stdout, in the order written; Rota's own words go to stderr.
     A lost connection is taken up again and never looks like the job's end.

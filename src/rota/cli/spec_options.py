@@ -103,11 +103,13 @@ def pairs(spelling: str, given: Sequence[str], environ: Mapping[str, str] | None
 
 def read_script(file: str) -> str:
     """The script's text."""
-    with click.open_file(file, encoding="utf-8") as opened:
-        try:
+    try:
+        with click.open_file(file, encoding="utf-8") as opened:
             return str(opened.read())
-        except UnicodeDecodeError:
-            raise click.UsageError(f"--script: {file} is no text in UTF-8.") from None
+    except UnicodeDecodeError:
+        raise click.UsageError(f"--script: {file} is no text in UTF-8.") from None
+    except OSError as error:
+        raise click.UsageError(f"--script: {file}: {error.strerror}.") from None
 
 
 def read_inputs(given: str) -> list[dict[str, str]]:

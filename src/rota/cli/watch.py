@@ -10,7 +10,7 @@ import click
 
 from rota.cli.exit_codes import Code, of_job
 from rota.cli.job_words import closing_line
-from rota.cli.output import Output, is_terminal
+from rota.cli.output import Output, for_a_reader, is_terminal
 from rota.cli.terminal import Cleaner
 from rota.client import AsyncClient, AsyncJob, LogStream
 from rota.protocol.problems import Conflict
@@ -40,12 +40,13 @@ class LogWriter:
 
     def write(self, piece: bytes) -> None:
         """Show it now."""
-        if self.cleaner is None:
-            sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
-        else:
-            sys.stdout.write(self.cleaner.clean(piece))
-            sys.stdout.flush()
+        with for_a_reader():
+            if self.cleaner is None:
+                sys.stdout.buffer.write(piece)
+                sys.stdout.buffer.flush()
+            else:
+                sys.stdout.write(self.cleaner.clean(piece))
+                sys.stdout.flush()
 
     def finish(self) -> None:
         """Nothing follows."""

@@ -1,0 +1,30 @@
+"""workers and env."""
+
+from cli.conftest import SLOTS, Shell
+
+
+def test_workers_are_listed_with_slots_and_labels(rota: Shell) -> None:
+    table = rota("workers").stdout
+
+    assert f"of {SLOTS}" in table
+    assert "site=here" in table
+    assert {worker["environment"] for worker in rota.json("workers")["workers"]} == {"default", "quick"}
+    assert len(rota("workers", "-q").stdout.split()) == 2
+    assert rota("workers", "drain", "no-such-worker").returncode == 3
+
+
+def test_an_environment_is_made_shown_and_given_tokens_that_work_and_are_revoked(rota: Shell) -> None:
+    made = rota("env", "create", "cellar", "--auth", "basic", "--label", "a=b", "--lease", "1m")
+    token = rota("env", "token", "cellar", "--kind", "view", "--expires", "1h", "--note", "to look").stdout.strip()
+
+    assert made.returncode == 0
+    assert rota.json("env", "show", "cellar")["lease_s"] == 60
+    assert "cellar" in rota("env").stdout
+    assert rota("list", ROTA_TOKEN=token).returncode == 0
+    assert rota("submit", "--", "true", ROTA_TOKEN=token).returncode == 4
+    [credential] = rota.json("env", "credentials", "cellar")["credentials"]
+    assert (credential["kind"], credential["note"]) == ("view", "to look")
+    assert token not in str(credential)
+    assert rota("env", "revoke", "cellar", credential["credential_id"]).returncode == 0
+    assert rota("list", ROTA_TOKEN=token).returncode == 4
+    assert rota("env", "create", "cellar").returncode == 125
