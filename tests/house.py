@@ -154,10 +154,18 @@ class Worker:
 class HandWorker:
     """A worker played by hand, message by message: what an outside program would send."""
 
-    def __init__(self, server: Server, environment: str = "default", incarnation: str = "one", **facts: object) -> None:
+    def __init__(
+        self,
+        server: Server,
+        environment: str = "default",
+        incarnation: str = "one",
+        registry: Server | None = None,
+        gateway: Server | None = None,
+        **facts: object,
+    ) -> None:
         enrolment = server.token("enrolment", environment)
         body = {"name": "hand", "labels": {}, "slots": 4, "executors": ["process"], "version": "test"} | facts
-        with httpx2.Client(base_url=server.url) as client:
+        with httpx2.Client(base_url=(registry or server).url) as client:
             enrolled = client.post("/registry/v1/workers", json=body, headers={"Authorization": f"Bearer {enrolment}"})
         assert enrolled.status_code == 201, enrolled.text
         self.enrolled: Json = enrolled.json()
@@ -167,7 +175,7 @@ class HandWorker:
         headers = {"Rota-Incarnation": incarnation}
         if auth is None:
             headers["Authorization"] = f"Bearer {credential['token']}"
-        self.http = httpx2.Client(base_url=server.url, headers=headers, auth=auth, timeout=70)
+        self.http = httpx2.Client(base_url=(gateway or server).url, headers=headers, auth=auth, timeout=70)
 
     def post(self, path: str, body: Json) -> httpx2.Response:
         """One message."""

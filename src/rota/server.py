@@ -82,7 +82,7 @@ class House:
         self._measures: list[Measure] = []
         self._metrics = CollectorRegistry()
         self._environments: Environments
-        self._gateway: GatewayService | None = None
+        self._closes: list[Callable[[], None]] = []
         self._build()
 
     def application(self) -> Starlette:
@@ -94,8 +94,8 @@ class House:
 
     def stop_waiting(self) -> None:
         """The server is about to stop: held questions are answered now."""
-        if self._gateway is not None:
-            self._gateway.close()
+        for close in self._closes:
+            close()
 
     def _build(self) -> None:
         """The Job service first: it is everybody's neighbour."""
@@ -109,7 +109,8 @@ class House:
             if "registry" in self._only:
                 self._registry(job)
         if "gateway" in self._only:
-            gateway = self._gateway = GatewayService(job, self._world, self._metrics)
+            gateway = GatewayService(job, self._world, self._metrics)
+            self._closes.append(gateway.close)
             self._tasks.append(gateway.watch)
             self._endpoints += GatewayHttp(gateway).endpoints()
         if "scheduler" in self._only:
@@ -124,6 +125,8 @@ class House:
             self._settings.size_bytes(name) for name in ("ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX")
         ]
         jobs = JobService(store, blobs, environments, self._world, *sizes)
+
+        self._closes.append(jobs.close)
 
         async def start() -> None:
             await environments.start()
@@ -247,6 +250,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             _say(f"serving at {self._url}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        self._captured_signals.clear()  # stopped as it was told to: exit code 0, not death by the signal
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from rota.gateway.waiting import Waiting
@@ -40,7 +41,8 @@ class GatewayService:
     async def get_job(self, caller: Caller, incarnation: Incarnation, ask: GetJob) -> list[Offer]:
         worker = _worker(caller)
         question = GetJobForWorker(worker, incarnation, ask.slots, self._world.now(), ask.request_id)
-        until_s = self._world.monotonic() + ask.wait_s
+        asked_s = self._world.monotonic()
+        until_s = asked_s + ask.wait_s
         try:
             with self._waiting.hold(worker, ask.slots) as waiter:
                 while True:
@@ -57,7 +59,9 @@ class GatewayService:
             self._degraded.inc()
             raise
         (self._offered if offers else self._none).inc()
-        return offers
+        # A lease runs from now, the worker counts it from before it asked: the time that it was held is not its loss.
+        held_s = int(self._world.monotonic() - asked_s)
+        return [replace(offer, lease_s=offer.lease_s + held_s) for offer in offers] if held_s else offers
 
     async def refuse_job(self, caller: Caller, refusals: Sequence[Refusal]) -> RefuseAccepted:
         return await self._job.refuse_job(_worker(caller).worker_id, refusals)

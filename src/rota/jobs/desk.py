@@ -79,7 +79,8 @@ class Desk:
                 changed.clear()
                 found = await self.job(caller, job)
                 left_s = until_s - self._world.monotonic()
-                if (found.state in ENDED and found.verdict is not None) or left_s <= 0:
+                is_over = found.state in ENDED and found.verdict is not None
+                if is_over or left_s <= 0 or self._jobs.changes.is_closed:
                     return found
                 try:
                     # The verdict comes right behind the end; while the scheduler is away nobody waits for it.
@@ -140,6 +141,8 @@ class Desk:
                 if found.state in ENDED or (number is not None and attempt is not None and attempt.state not in HELD):
                     yield LogEnd(found.state, found.verdict, found.result)
                     return
+                if self._jobs.changes.is_closed:
+                    return  # without an end: the follower asks again, of who comes after
                 try:
                     await asyncio.wait_for(changed.wait(), PING_EVERY_S)
                 except TimeoutError:

@@ -38,6 +38,9 @@ def flow(
 def _of_attempt(traced: Traced, acknowledged: Acknowledgement | None) -> list[Message]:
     attempt = traced.attempt_id
     given = traced.assigned_at
+    events = [msgspec.json.decode(line) for line in traced.trace.splitlines()]
+    if any(event["event"] == "refused" and event["detail"].startswith(REGISTRY_REASON) for event in events):
+        acknowledged = None  # the registry may have answered, but its answer did not reach the worker
     messages = [
         Message(traced.asked_at, attempt, _WORKER, _GATEWAY, "getJob"),
         Message(traced.asked_at, attempt, _GATEWAY, _JOB, "getJobForWorker"),
@@ -48,9 +51,8 @@ def _of_attempt(traced: Traced, acknowledged: Acknowledgement | None) -> list[Me
         messages.append(Message(acknowledged.working_at, attempt, _WORKER, _REGISTRY, "status: Working"))
         messages.append(Message(acknowledged.working_at, attempt, _REGISTRY, _WORKER, "status received"))
     finished = False
-    for line in traced.trace.splitlines():
-        event = msgspec.json.decode(line)
-        messages += _of_event(attempt, event, acknowledged)
+    for event in events:
+        messages += _of_event(attempt, event)
         finished = finished or event["event"] == "finished"
     if finished and acknowledged is not None and acknowledged.ready_at is not None:
         messages.append(Message(acknowledged.ready_at, attempt, _WORKER, _REGISTRY, "status: readyForWork"))
@@ -58,13 +60,13 @@ def _of_attempt(traced: Traced, acknowledged: Acknowledgement | None) -> list[Me
     return messages
 
 
-def _of_event(attempt: AttemptId, event: Mapping[str, Any], acknowledged: Acknowledgement | None) -> list[Message]:
+def _of_event(attempt: AttemptId, event: Mapping[str, Any]) -> list[Message]:
     at, detail = event["at"], event["detail"]
     if event["event"] == "finished":
         return _there_and_back(attempt, at, "jobFinished", "jobFinishedReceived", detail)
     if event["event"] == "refused":
         refusal = _there_and_back(attempt, at, "refuse job", "refuse accepted", detail)
-        if acknowledged is None and detail.startswith(REGISTRY_REASON):
+        if detail.startswith(REGISTRY_REASON):
             asked = Message(at, attempt, _WORKER, _REGISTRY, "status: Working", "error", detail)
             return [asked, *refusal]
         return refusal

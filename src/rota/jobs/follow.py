@@ -12,6 +12,14 @@ class Changes:
 
     def __init__(self) -> None:
         self._followers: dict[JobId, set[asyncio.Event]] = {}
+        self.is_closed = False
+
+    def close(self) -> None:
+        """About to stop: every follower looks once more, and goes."""
+        self.is_closed = True
+        for events in self._followers.values():
+            for event in events:
+                event.set()
 
     def tell(self, job: JobId | None) -> None:
         """Something of this job changed."""

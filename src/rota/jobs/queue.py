@@ -56,6 +56,12 @@ class Arrived:
         self._mark = self._oldest = first_mark
         self._recent: deque[Arrival] = deque()
         self._changed = asyncio.Event()
+        self._closed = False
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        self._closed = True
+        self._changed.set()
 
     def add(self, arrivals: Iterable[Arrival]) -> None:
         """These can be had now; wakes who waits."""
@@ -70,7 +76,7 @@ class Arrived:
 
     async def after(self, mark: int, wait_s: float) -> Arrivals:
         """What came after `mark`; `missed` where that is no longer, or never was, known."""
-        if mark == self._mark and wait_s > 0:
+        if mark == self._mark and wait_s > 0 and not self._closed:
             changed = self._changed
             try:
                 await asyncio.wait_for(changed.wait(), wait_s)

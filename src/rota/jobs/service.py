@@ -45,6 +45,7 @@ class JobService:
         self._leases = Leases()
         self._undecided = asyncio.Event()
         self._undecided.set()
+        self._closing = False
         self.queues = Queues(store)
         self.arrived = Arrived(int(world.now().timestamp() * 1_000_000))
         self.changes = Changes()
@@ -54,6 +55,13 @@ class JobService:
         await self.queues.start()
         for held in await self._store.held():
             self._leases.grant(held, self._world.monotonic() + await self._lease_s(held.environment))
+
+    def close(self) -> None:
+        """About to stop: who waits is answered now."""
+        self._closing = True
+        self._undecided.set()
+        self.arrived.close()
+        self.changes.close()
 
     async def get_job_for_worker(self, ask: GetJobForWorker) -> list[Offer]:
         keys = self.queues.served_by(ask.worker)
@@ -161,7 +169,7 @@ class JobService:
     async def ended(self, limit: int, wait_s: float) -> list[Ended]:
         self._undecided.clear()
         found = await self._store.undecided(limit)
-        if found or wait_s <= 0:
+        if found or wait_s <= 0 or self._closing:
             return found
         try:
             await asyncio.wait_for(self._undecided.wait(), wait_s)
