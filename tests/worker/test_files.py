@@ -16,6 +16,14 @@ def _artifacts(report: dict[str, Any]) -> dict[str, bytes]:
     return {one["path"]: base64.b64decode(one["inline"]) for one in report["artifacts"]}
 
 
+def left_in(worker: WorkerProcess) -> list[str]:
+    """Folders of attempts; spare ones, which are empty, left out."""
+    jobs = worker.work_dir / "jobs"
+    spare = [folder for folder in jobs.iterdir() if folder.name.startswith(".spare-")]
+    assert all([path.name for path in folder.rglob("*")] == ["work"] for folder in spare)
+    return [folder.name for folder in jobs.iterdir() if folder not in spare]
+
+
 def _problems(report: dict[str, Any]) -> dict[str, str]:
     return {one.get("path", one["what"]): one["message"] for one in report.get("problems", [])}
 
@@ -66,7 +74,7 @@ async def test_the_folder_is_private_and_gone_when_its_end_was_received(
 
     folder, mode = server.log_of(attempt).decode().split()
     assert (folder, mode) == (str(worker.work_dir / "jobs" / attempt / "work"), "700")
-    await eventually(lambda: list((worker.work_dir / "jobs").iterdir()) == [])
+    await eventually(lambda: left_in(worker) == [])
 
 
 async def test_inputs_are_in_place_before_the_start(server: FakeServer, worker: WorkerProcess) -> None:
@@ -233,5 +241,16 @@ async def test_a_folder_that_cannot_be_removed_does_not_stop_the_worker(
     await server.report(attempt)
     await server.report(server.offer("true"))
 
-    await eventually(lambda: list((worker.work_dir / "jobs").iterdir()) == [])
+    await eventually(lambda: left_in(worker) == [])
     assert (tmp_path / "precious" / "file").read_text() == "stays"
+
+
+async def test_a_spare_folder_is_as_a_new_one(server: FakeServer, make_worker: MakeWorker) -> None:
+    worker = make_worker(slots=1).start()
+    scripts = ["chmod 777 .", "echo left > ../aside", "chmod 755 ..", "echo x > .hidden", "mkdir -m 0 locked", "true"]
+    for script in scripts:
+        await server.report(server.offer(script=script))
+        look = server.offer(script="pwd; stat -c %a . ..; ls -A . ..")
+        await server.report(look)
+        expected = f"{worker.work_dir}/jobs/{look}/work\n700\n700\n.:\n\n..:\nlog\nscript\nwork\n"
+        assert server.log_of(look).decode() == expected

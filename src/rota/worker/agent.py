@@ -88,7 +88,7 @@ class Agent:
             ended.pop(report.attempt_id, None)
         for attempt in self._workspaces.left():
             if self._held.get(attempt) is None:
-                await asyncio.to_thread(self._workspaces.remove_filled, attempt)
+                await asyncio.to_thread(self._workspaces.remove, attempt)
         if not self._held.is_empty:
             say(f"taken up from before: {len(hello.running)} jobs that run, {len(ended) + len(spooled)} to report")
         self._reporter.resume(spooled)
@@ -117,6 +117,7 @@ class Agent:
         self._spawn(repeat(self._presence, self._heartbeat_s, self._world, self._registry_trouble))
         self._spawn(self._reporter.keep())
         self._spawn(self._reporter.send())
+        self._spawn(self._reporter.tidy())
         self._spawn(self._tell_ready())
         self._spawn(self._logs.send())
         looping, giving_up = asyncio.ensure_future(self._loop.run()), asyncio.ensure_future(self._given_up.wait())
@@ -130,6 +131,8 @@ class Agent:
 
     async def leave(self) -> None:
         """Say `offline`, and let the shepherd go."""
+        await self._reporter.tidy_now()
+        self._workspaces.remove_spare()
         with contextlib.suppress(TimeoutError, Problem):  # the registry will see that we are gone
             async with asyncio.timeout(self._options.farewell_s):
                 await self._presence.offline()

@@ -3,6 +3,7 @@
 Source: protocol.md, "Spec"; the environment that jobs see is an allow-list.
 """
 
+import functools
 import os
 from pathlib import Path
 
@@ -38,6 +39,12 @@ def start_command(offer: Offer, held: Held, folder: Path, options: WorkerOptions
     )
 
 
+@functools.cache
+def passed_on() -> dict[bytes, bytes]:
+    """Read once: a worker's own environment does not change."""
+    return {name: os.environb[name] for name in PASSED_ON if name in os.environb}
+
+
 def _argv(offer: Offer, folder: Path) -> list[bytes]:
     if offer.spec.command:
         return [part.encode() for part in offer.spec.command]
@@ -52,10 +59,9 @@ def _argv(offer: Offer, folder: Path) -> list[bytes]:
 
 
 def _environment(offer: Offer, folder: Path) -> dict[bytes, bytes]:
-    passed_on = {name: os.environb[name] for name in PASSED_ON if name in os.environb}
     own = {name.encode(): value.encode() for name, value in offer.spec.env.items()}
     return {
-        **passed_on,
+        **passed_on(),
         **own,
         b"ROTA_JOB_ID": offer.job_id.encode(),
         b"ROTA_ATTEMPT": offer.attempt_id.encode(),

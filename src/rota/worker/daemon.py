@@ -1,6 +1,7 @@
 """`rota worker`: one work folder, one worker; starts agent and shepherd, obeys signals, says how it ended."""
 
 import asyncio
+import ctypes
 import fcntl
 import os
 import signal
@@ -28,6 +29,7 @@ from rota.worker.registry import Registry
 from rota.worker.say import say
 from rota.world import SystemWorld, World
 
+_PR_SET_DUMPABLE = 4
 LEFT, FAILED, WRONG, REFUSED = 0, 1, 2, 4
 """Exit codes: left in order; this machine or folder cannot do it; an option is wrong; the server does not want us."""
 
@@ -52,11 +54,20 @@ def run(options: WorkerOptions) -> int:
     if lock is None:
         say(f"rota worker: another worker uses {options.work_dir}; give this one a --work-dir of its own")
         return FAILED
+    _hide()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(options, SystemWorld()))
     finally:
         os.close(lock)
+
+
+def _hide() -> None:
+    """Jobs of the same user cannot read this process's memory or environment, which hold the credential.
+
+    Source: threats.md, T15; tj-actions/changed-files#2463 (CVE-2025-30066).
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _lock(work_dir: Path) -> int | None:

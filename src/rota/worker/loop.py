@@ -9,6 +9,8 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from rota.protocol.get_job import WAIT_S_MAX, GetJob, Offer
 from rota.protocol.ids import AttemptId
 from rota.protocol.job_finished import Reason
@@ -23,12 +25,15 @@ from rota.worker.options import WorkerOptions
 from rota.worker.presence import Presence
 from rota.worker.report import Reporter, Spawn
 from rota.worker.say import say
+from rota.worker.shepherd.messages import Start
 from rota.worker.workspace import NotPrepared, Workspaces, put_inputs
 from rota.world import World
 
 T = TypeVar("T")
 REFUSE_TRIES_MAX = 3
 DISK_LOOK_S = 5.0
+LINGER_S = 0.005
+"""Where more jobs wait than slots were free, so long for more slots: short jobs then share their messages."""
 AT_ONCE_S = 0.05
 """A noJob that comes sooner was not held by the gateway: then ask more slowly."""
 
@@ -51,6 +56,7 @@ class Loop:
         self._asking = Backoff(world, max_s=options.backoff_s_max)
         self._registering = Backoff(world, first_s=1, max_s=options.backoff_s_max)
         self._spawn = spawn
+        self._is_crowded = False
 
     async def run(self) -> None:
         """Until drained: nothing is asked for, nothing runs, nothing waits to be reported."""
@@ -58,7 +64,7 @@ class Loop:
             if await self._has_room():
                 sent_at, offers = await self._get_job()
                 if offers and await self._is_acknowledged(offers, sent_at):
-                    self._execute(offers, sent_at)
+                    await self._execute(offers, sent_at)
         while not self._held.is_empty:
             self._held.changed.clear()
             await self._held.changed.wait()
@@ -73,6 +79,8 @@ class Loop:
             say(f"{self._options.work_dir} is full: no job is asked for until there is room")
             await self._unless_draining(self._world.sleep(DISK_LOOK_S))
             return False
+        if self._is_crowded and self._held.slots_to_ask_for < self._options.slots:
+            await self._unless_draining(self._world.sleep(LINGER_S))
         return True
 
     async def _get_job(self) -> tuple[float, list[Offer]]:
@@ -92,6 +100,7 @@ class Loop:
                 continue
             if returned is None:
                 break
+            self._is_crowded = len(returned.offers) >= slots
             await self._after_answer(sent_at, returned.retry_after_s, is_empty=not returned.offers)
             return sent_at, [offer for offer in returned.offers if self._held.get(offer.attempt_id) is None]
         return 0.0, []
@@ -142,42 +151,48 @@ class Loop:
             else:
                 return
 
-    def _execute(self, offers: Sequence[Offer], sent_at: float) -> None:
+    async def _execute(self, offers: Sequence[Offer], sent_at: float) -> None:
         """Start each; where inputs must come first, apart from the others."""
-        held = {offer.attempt_id: Held.of(offer, self._deadline(offer, sent_at)) for offer in offers}
-        self._held.add(held.values())
-        for offer in offers:
-            if offer.inputs:
-                self._spawn(self._prepare_and_start(offer, held[offer.attempt_id]))
+        held = [Held.of(offer, self._deadline(offer, sent_at)) for offer in offers]
+        self._held.add(held)
+        commands = await asyncio.to_thread(self._prepare_all, offers, held)
+        for offer, one, command in zip(offers, held, commands, strict=True):
+            if isinstance(command, Start) and offer.inputs:
+                self._spawn(self._fetch_and_start(offer, one, command))
             else:
-                self._start(offer, held[offer.attempt_id])
+                self._start(one, command)
 
-    def _start(self, offer: Offer, held: Held, folder: Path | None = None) -> None:
-        try:
-            command = start_command(offer, held, folder or self._workspaces.make(offer.attempt_id), self._options)
-        except NotPrepared as error:
-            self._reporter.unstarted(held.attempt_id, Reason.NOT_STARTED, str(error))
-            return
-        held.phase = Phase.RUNNING
-        self._reporter.link.say(command)
+    def _prepare_all(self, offers: Sequence[Offer], held: Sequence[Held]) -> list[Start | NotPrepared]:
+        """Folders and commands. Runs in a thread: making a folder waits for the disk's journal."""
+        prepared: list[Start | NotPrepared] = []
+        for offer, one in zip(offers, held, strict=True):
+            try:
+                folder = self._workspaces.make(offer.attempt_id)
+                prepared.append(start_command(offer, one, folder, self._options))
+            except NotPrepared as error:
+                prepared.append(error)
+        return prepared
 
-    async def _prepare_and_start(self, offer: Offer, held: Held) -> None:
-        try:
-            folder = self._workspaces.make(offer.attempt_id)
-            await self._put_inputs(offer, folder)
-        except NotPrepared as error:
-            self._reporter.unstarted(held.attempt_id, Reason.NOT_STARTED, str(error))
-            return
-        except Problem as problem:
-            why = f"its inputs could not be had: {explain(problem)}"
-            self._reporter.unstarted(held.attempt_id, Reason.NOT_STARTED, why)
-            return
-        if self._held.get(offer.attempt_id) is not held:
-            self._reporter.clean(offer.attempt_id)
+    def _start(self, held: Held, command: Start | NotPrepared) -> None:
+        if self._held.get(held.attempt_id) is not held:
+            self._reporter.clean(held.attempt_id)
         elif held.is_cancelled:
             self._reporter.unstarted(held.attempt_id, Reason.CANCELLED, "Cancelled before it was started.")
+        elif isinstance(command, NotPrepared):
+            self._reporter.unstarted(held.attempt_id, Reason.NOT_STARTED, str(command))
         else:
-            self._start(offer, held, folder)
+            held.phase = Phase.RUNNING
+            self._reporter.link.say(msgspec.structs.replace(command, deadline=held.deadline))
+
+    async def _fetch_and_start(self, offer: Offer, held: Held, command: Start) -> None:
+        try:
+            await self._put_inputs(offer, Path(command.folder))
+        except NotPrepared as error:
+            self._start(held, error)
+        except Problem as problem:
+            self._start(held, NotPrepared(f"its inputs could not be had: {explain(problem)}"))
+        else:
+            self._start(held, command)
 
     async def _put_inputs(self, offer: Offer, folder: Path) -> None:
         """Again and again while the gateway is away and the attempt is ours."""

@@ -55,6 +55,8 @@ class Reporter:
         self._reading = asyncio.Semaphore(READERS_MAX)
         self._unspooled: list[Finished] = []
         self._unsent: list[Finished] = []
+        self._untidy: list[AttemptId] = []
+        self._dirty = asyncio.Event()
         self._arrived = asyncio.Event()
         self._sendable = asyncio.Event()
         self._spawn = spawn
@@ -109,15 +111,26 @@ class Reporter:
             if held.phase is Phase.RUNNING:
                 self.link.kill([attempt])  # its folder is removed when the shepherd says that it ended
             elif held.phase is Phase.REPORTING:
-                self._spool.remove([attempt])
                 self.clean(attempt)
         self.untold.set()
 
     def clean(self, attempt: AttemptId) -> None:
-        """Remove its folder."""
+        """Remove its folder, soon."""
         self._logs.forget(attempt)
-        if not self._workspaces.remove(attempt):
-            self._spawn(asyncio.to_thread(self._workspaces.remove_filled, attempt))
+        self._untidy.append(attempt)
+        self._dirty.set()
+
+    async def tidy(self) -> None:
+        """Apart from the stations, for ever: folders and reports that are no longer needed go."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            await self.tidy_now()
+
+    async def tidy_now(self) -> None:
+        """In a thread: each removal waits for the disk's journal, and an event loop must not."""
+        batch, self._untidy = self._untidy, []
+        await asyncio.to_thread(_remove, self._workspaces, self._spool, batch)
 
     async def keep(self) -> None:
         """First station, for ever: onto the disk."""
@@ -219,5 +232,10 @@ class Reporter:
 
     def _done(self, attempt: AttemptId) -> None:
         self._held.release(attempt)
-        self._spool.remove([attempt])
         self.clean(attempt)
+
+
+def _remove(workspaces: Workspaces, spool: Spool, attempts: list[AttemptId]) -> None:
+    spool.remove(attempts)
+    for attempt in attempts:
+        workspaces.remove(attempt)

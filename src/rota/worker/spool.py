@@ -5,6 +5,7 @@ What is here survives the agent; a later one sends it again, and the gateway ans
 
 import contextlib
 import os
+import threading
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ class Spool:
         self._file_of: dict[AttemptId, str] = {}
         self._count = 0
         self._is_full = False
+        self._turn = threading.Lock()  # one thread writes, another removes
 
     def load(self) -> list[Finished]:
         """What earlier agents left. A file that is no such batch is put aside and told."""
@@ -63,10 +65,15 @@ class Spool:
                 fresh.unlink(missing_ok=True)
             return
         self._is_full = False
-        self._keep(name, batch)
+        with self._turn:
+            self._keep(name, batch)
 
     def remove(self, attempts: list[AttemptId]) -> None:
-        """Acknowledged, or wanted by nobody. A batch's file goes with its last one."""
+        """Acknowledged, or wanted by nobody. A batch's file goes with its last one. Blocks."""
+        with self._turn:
+            self._remove(attempts)
+
+    def _remove(self, attempts: list[AttemptId]) -> None:
         for attempt in attempts:
             name = self._file_of.pop(attempt, None)
             if name is None:
@@ -78,7 +85,7 @@ class Spool:
                     (self._folder / name).unlink()
 
     def _keep(self, name: str, batch: list[Finished]) -> None:
-        self.remove([finished.attempt_id for finished in batch])  # a later report of the same takes its place
+        self._remove([finished.attempt_id for finished in batch])  # a later report of the same takes its place
         self._open[name] = {finished.attempt_id for finished in batch}
         self._file_of.update((finished.attempt_id, name) for finished in batch)
 

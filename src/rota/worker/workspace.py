@@ -21,6 +21,9 @@ from rota.worker.say import say
 
 Fetch = Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]]
 
+SPARE_MAX = 256
+"""Empty folders that are kept for the next jobs."""
+_SIDE_FILES = ("log", "result", "script", "ended")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -35,37 +38,57 @@ class Workspaces:
         self.folder = work_dir / "jobs"
         self.quarantine = work_dir / "quarantine"
         self.folder.mkdir(mode=0o700, exist_ok=True)
+        self._spare: list[str] = []
+        self._count = 0
 
     def of(self, attempt: AttemptId) -> Path:
         """Where an attempt's things are."""
         return self.folder / attempt
 
     def make(self, attempt: AttemptId) -> Path:
-        """A fresh one. Raises NotPrepared."""
+        """A fresh one: one that was left spotless, under its new name, or a new one. Raises NotPrepared."""
         if not _SAFE_NAME.fullmatch(attempt):
             raise NotPrepared("its attempt id cannot be a folder's name")
         folder = self.folder / attempt
         try:
-            os.mkdir(folder, 0o700)  # noqa: PTH102  (hot)
-            os.mkdir(f"{folder}/work", 0o700)  # noqa: PTH102  (hot)
+            if self._spare:
+                os.rename(self._spare.pop(), folder)  # noqa: PTH104  (hot)
+            else:
+                os.mkdir(folder, 0o700)  # noqa: PTH102  (hot)
+                os.mkdir(f"{folder}/work", 0o700)  # noqa: PTH102  (hot)
         except OSError as error:
             raise NotPrepared(f"the job's folder cannot be made: {error.strerror}") from error
         return folder
 
-    def remove(self, attempt: AttemptId) -> bool:
-        """Gone. False where more is in it than can be removed in an instant: then `remove_filled`, in a thread."""
-        folder = f"{self.folder}/{attempt}"
-        try:
-            os.rmdir(f"{folder}/work")  # noqa: PTH106  (hot)
-            os.rmdir(folder)  # noqa: PTH106  (hot)
-        except FileNotFoundError:
-            return not os.path.lexists(folder)
-        except OSError:
-            return False
-        return True
+    def remove(self, attempt: AttemptId) -> None:
+        """Gone, or put aside. Never follows a link. Blocks. Source: guarantees.md, F45."""
+        with contextlib.suppress(OSError):  # a job did more than it was asked to: the long way
+            if _is_spotless(f"{self.folder}/{attempt}"):
+                self._set_aside(attempt)
+                return
+        self._remove_filled(attempt)
 
-    def remove_filled(self, attempt: AttemptId) -> None:
-        """Gone, or put aside. Never follows a link. Source: guarantees.md, F45."""
+    def _set_aside(self, attempt: AttemptId) -> None:
+        """Making and removing folders costs a file system ten times what renaming one does."""
+        if len(self._spare) >= SPARE_MAX:
+            os.rmdir(f"{self.folder}/{attempt}/work")  # noqa: PTH106  (hot)
+            os.rmdir(f"{self.folder}/{attempt}")  # noqa: PTH106  (hot)
+            return
+        self._count += 1
+        spare = f"{self.folder}/.spare-{self._count}"
+        os.rename(f"{self.folder}/{attempt}", spare)  # noqa: PTH104  (hot)
+        self._spare.append(spare)
+
+    def left(self) -> list[AttemptId]:
+        """Folders that are there; spare ones of an earlier agent among them."""
+        return [AttemptId(entry.name) for entry in self.folder.iterdir()]
+
+    def remove_spare(self) -> None:
+        """None is left when the worker leaves."""
+        while self._spare:
+            self._remove_filled(AttemptId(Path(self._spare.pop()).name))
+
+    def _remove_filled(self, attempt: AttemptId) -> None:
         folder = self.folder / attempt
         try:
             if folder.is_symlink():
@@ -80,10 +103,6 @@ class Workspaces:
         except OSError as error:
             self._put_aside(folder, error)
 
-    def left(self) -> list[AttemptId]:
-        """Folders that are there."""
-        return [AttemptId(entry.name) for entry in self.folder.iterdir()]
-
     def _put_aside(self, folder: Path, why: OSError) -> None:
         try:
             self.quarantine.mkdir(mode=0o700, exist_ok=True)
@@ -91,6 +110,19 @@ class Workspaces:
             say(f"{folder} could not be removed ({why.strerror}); it is now in {self.quarantine}, remove it by hand")
         except OSError as error:
             say(f"{folder} could not be removed ({why.strerror}) nor put aside ({error.strerror}); remove it by hand")
+
+
+def _is_spotless(folder: str) -> bool:
+    """Whether nothing but an empty `work` is in it, with the rights that it was made with. Raises OSError."""
+    for name in _SIDE_FILES:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{folder}/{name}")  # noqa: PTH108  (hot)
+    for path, inside in ((folder, ["work"]), (f"{folder}/work", [])):
+        found = os.lstat(path)
+        is_ours = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == stat.S_IRWXU
+        if not is_ours or found.st_uid != os.geteuid() or os.listdir(path) != inside or os.listxattr(path):  # noqa: PTH208
+            return False
+    return True
 
 
 async def put_inputs(folder: Path, inputs: list[Input], fetch: Fetch) -> None:

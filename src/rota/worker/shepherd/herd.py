@@ -1,11 +1,9 @@
 """All jobs of this worker that run: started, extended, stopped and ended. No process of a job outlives its end."""
 
-import contextlib
 import os
 import select
 import signal
 from collections.abc import Iterable
-from pathlib import Path
 
 from rota.worker.shepherd import tree
 from rota.worker.shepherd.job import LEFTOVERS_S_MAX, Job, not_started, now
@@ -143,8 +141,7 @@ class Herd:
         finally:
             os.close(writing_end)
         os.set_blocking(reading_end, False)
-        with contextlib.suppress(OSError):  # it may be over already
-            Path(f"/proc/{pid}/oom_score_adj").write_text("500")  # where memory is short, jobs go before the worker
+        tree.go_first(pid)
         pidfd = os.pidfd_open(pid)
         log = Log(command.folder + "/log", reading_end, command.log_size_bytes_max)
         job = Job(command, tag, pid, pidfd, log, command.deadline)
