@@ -94,7 +94,7 @@ class GatewayService:
     async def watch(self) -> None:
         """Wake held getJobs as jobs arrive; runs until cancelled. A Job service that is down is asked again."""
         mark = -1
-        while True:
+        while not self._closing:
             try:
                 arrivals = await self._job.arrivals(mark, _WATCH_S)
             except Problem as problem:

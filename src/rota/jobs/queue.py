@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from rota.protocol.get_job import Arrival, Arrivals
 from rota.protocol.placement import QueueKey, WorkerFacts, fits
+from rota.protocol.problems import Unavailable
 from rota.storage.stores.jobs import JobStore
 
 _REMEMBERED_ARRIVALS = 10_000
@@ -76,7 +77,9 @@ class Arrived:
 
     async def after(self, mark: int, wait_s: float) -> Arrivals:
         """What came after `mark`; `missed` where that is no longer, or never was, known."""
-        if mark == self._mark and wait_s > 0 and not self._closed:
+        if self._closed:
+            raise Unavailable("The Job service is stopping.")
+        if mark == self._mark and wait_s > 0:
             changed = self._changed
             try:
                 await asyncio.wait_for(changed.wait(), wait_s)
