@@ -1,12 +1,15 @@
 """`rota logs`: what a job has written, and writes."""
 
 import asyncio
+import tempfile
 
 import click
 
 from rota.cli.command import Command, option
 from rota.cli.context import Settings
 from rota.cli.exit_codes import Code
+
+PIECE_SIZE_BYTES = 64 * 1024
 
 
 @click.command(
@@ -45,7 +48,10 @@ def command(ctx: click.Context, job_id: str, *, follow: bool, attempt: int | Non
             found = await find_async(client, job_id)
             if not follow:
                 writer = LogWriter()
-                writer.write(await client.log(found, attempt))
+                with tempfile.TemporaryFile() as log:
+                    await client.save_log(found, log, attempt)
+                    while piece := log.read(PIECE_SIZE_BYTES):
+                        writer.write(piece)
                 writer.finish()
                 return Code.OK
             job = await client.job(found)

@@ -8,6 +8,11 @@ from rota.cli.command import Command, option
 from rota.cli.context import Settings
 from rota.cli.exit_codes import Code, of_jobs
 from rota.cli.quantities import Duration
+from rota.protocol.job import Job
+
+AT_ONCE = 32
+"""How many jobs are asked about at the same time; the others have ended meanwhile, or wait their turn."""
+OVER = Code.WAIT_OVER
 
 
 @click.command(
@@ -46,14 +51,18 @@ def command(ctx: click.Context, job_ids: tuple[str, ...], *, wait_timeout: float
     async def wait_for_all() -> int:
         async with settings.async_client() as client:
             ids = [await find_async(client, text) for text in job_ids]
+            few = asyncio.Semaphore(AT_ONCE)
+
+            async def wait_for(job_id: str) -> Job:
+                async with few:
+                    return (await client.wait(job_id)).data
+
             try:
-                async with asyncio.TaskGroup() as group:
-                    waits = [group.create_task(client.wait(job_id, wait_timeout)) for job_id in ids]
-            except* TimeoutError:
-                raise Failure(
-                    "The time to wait is over; the jobs go on.", "`rota list` shows them.", Code.WAIT_OVER
-                ) from None
-            jobs = [wait.result().data for wait in waits]
+                async with asyncio.timeout(wait_timeout), asyncio.TaskGroup() as group:
+                    waits = [group.create_task(wait_for(job_id)) for job_id in ids]
+            except TimeoutError:
+                raise Failure("The time to wait is over; the jobs go on.", "`rota list` shows them.", OVER) from None
+            jobs = [wait.result() for wait in waits]
         if out.as_json:
             out.json(jobs[0] if len(jobs) == 1 else {"jobs": jobs})
         for job in jobs:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequen
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, Unpack
+from typing import Any, BinaryIO, Literal, Self, TypeVar, Unpack
 
 from rota.client.client import OUTAGE_S, PATIENCE_S, AsyncClient, FlowFormat
 from rota.client.follow import End, LogStream
@@ -179,6 +179,9 @@ class Client:
 
     def log(self, job_id: str, attempt: int | None = None) -> bytes:
         return self._run(self._client.log(job_id, attempt))
+
+    def save_log(self, job_id: str, to: BinaryIO, attempt: int | None = None) -> None:
+        self._run(self._client.save_log(job_id, to, attempt))
 
     def follow(self, job_id: str) -> Follow:
         return Follow(self._background, self._client.follow(job_id))

@@ -1,10 +1,11 @@
 """The SDK's core: every call of the user's side of the protocol, awaited. `Client` is its blocking face."""
 
+import io
 import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, Unpack
+from typing import Any, BinaryIO, Literal, Self, Unpack
 
 from rota.client.download import AS_IT_IS, download
 from rota.client.follow import LogStream
@@ -110,8 +111,14 @@ class AsyncClient:
 
     async def log(self, job_id: str, attempt: int | None = None) -> bytes:
         """What the job has written so far, stdout and stderr in order; of its newest attempt unless one is named."""
+        with io.BytesIO() as content:
+            await self.save_log(job_id, content, attempt)
+            return content.getvalue()
+
+    async def save_log(self, job_id: str, to: BinaryIO, attempt: int | None = None) -> None:
+        """The same into an empty file, however long the log is; the file stands at its start then."""
         params = {} if attempt is None else {"attempt": attempt}
-        return await self._transport.read(Call(method="GET", path=f"/api/v1/jobs/{job_id}/log", params=params))
+        await self._transport.save(Call(method="GET", path=f"/api/v1/jobs/{job_id}/log", params=params), to)
 
     def follow(self, job_id: str) -> LogStream:
         """The log's bytes as they are written, from the first one, until the job has ended."""
