@@ -72,8 +72,11 @@ class Agent:
         self._registry_trouble = Trouble(world, "status")
         self._given_up = asyncio.Event()
 
-    async def take_up(self) -> tuple[Hello, list[Ended]]:
-        """What an earlier agent left is this one's: what runs, what ended, what waits to be reported."""
+    async def take_up(self) -> list[Ended]:
+        """What an earlier agent left is this one's: what runs, what ended, what waits to be reported.
+
+        Leases are renewed from here on, even while the registry is away. Returns the ends that are not yet reports.
+        """
         hello = await self._link.connect()
         ended = {end.attempt_id: end for end in (*self._ended_on_disk(), *hello.ended)}
         spooled = self._spool.load()
@@ -92,7 +95,9 @@ class Agent:
         if not self._held.is_empty:
             say(f"taken up from before: {len(hello.running)} jobs that run, {len(ended) + len(spooled)} to report")
         self._reporter.resume(spooled)
-        return hello, list(ended.values())
+        self._spawn(self._hear())
+        self._spawn(self._heartbeat.beat(self._options.first_heartbeat_s, self._options.stop_margin_s))
+        return list(ended.values())
 
     async def introduce(self) -> None:
         """The first status: names all that this worker still answers for. Raises Unauthenticated."""
@@ -112,8 +117,6 @@ class Agent:
         """Until drained, or told twice to stop."""
         for end in ended:
             self._reporter.ended(end)
-        self._spawn(self._hear())
-        self._spawn(self._heartbeat.beat(self._options.first_heartbeat_s, self._options.stop_margin_s))
         self._spawn(repeat(self._presence, self._heartbeat_s, self._world, self._registry_trouble))
         self._spawn(self._reporter.keep())
         self._spawn(self._reporter.send())

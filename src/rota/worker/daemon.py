@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import time
+import traceback
 import uuid
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -82,20 +83,31 @@ def _lock(work_dir: Path) -> int | None:
 
 
 async def _serve(options: WorkerOptions, world: World) -> int:
+    """Work until told to stop. After an error of its own it starts over: what ran runs on, and is taken up."""
     signals = Signals()
+    backoff = Backoff(world, first_s=1, max_s=options.backoff_s_max)
+    while True:
+        try:
+            return await _serve_once(options, world, signals)
+        except NotWanted as error:
+            say(f"rota worker: {error}")
+            return REFUSED
+        except (ShepherdGone, WrongOption) as error:
+            say(f"rota worker: {error}")
+            return FAILED
+        except Exception:  # noqa: BLE001  (said, and started over: jobs that run must not lose their worker)
+            say(f"rota worker: an error of its own; it starts over\n{traceback.format_exc()}")
+            await backoff.pause()
+
+
+async def _serve_once(options: WorkerOptions, world: World, signals: "Signals") -> int:
     async with Calls(str(uuid.uuid4())) as calls:
         serving = asyncio.create_task(_first_failure(_enrolled(options, world, calls, signals)))
-        signals.before_work = serving.cancel
+        signals.agent, signals.before_work = None, serving.cancel
         try:
             return await serving
         except asyncio.CancelledError:
             return LEFT  # told to stop before there was any work
-        except NotWanted as error:
-            say(f"rota worker: {error}")
-            return REFUSED
-        except (ShepherdGone, WrongOption, Problem) as error:
-            say(f"rota worker: {explain(error) if isinstance(error, Problem) else error}")
-            return FAILED
 
 
 class Signals:
@@ -123,7 +135,7 @@ async def _first_failure(work: Coroutine[Any, Any, int]) -> int:
     try:
         return await work
     except BaseExceptionGroup as group:
-        raise group.exceptions[0] from group
+        raise group.exceptions[0] from None
 
 
 async def _enrolled(options: WorkerOptions, world: World, calls: Calls, signals: Signals) -> int:
@@ -150,7 +162,7 @@ async def _enrolled(options: WorkerOptions, world: World, calls: Calls, signals:
             task.add_done_callback(background.discard)
 
         agent = Agent(Neighbours(gateway, registry, enrolled.heartbeat_s), options, world, spawn)
-        _, ended = await agent.take_up()
+        ended = await agent.take_up()
         try:
             await agent.introduce()
         except Unauthenticated:

@@ -71,8 +71,14 @@ class Heartbeat:
         self._link.extend(kept, deadline)
         if renewed.cancel:
             self.cancel(renewed.cancel)
-        if renewed.lost:
-            self.lose(renewed.lost, "its lease went to another worker")
+        lost = [attempt for attempt in renewed.lost if self._is_running(attempt)]
+        if lost:
+            self.lose(lost, "its lease went to another worker")
+
+    def _is_running(self, attempt: AttemptId) -> bool:
+        """Not so where a report is on its way: it may just have been received, and its own answer tells."""
+        held = self._held.get(attempt)
+        return held is not None and held.phase is not Phase.REPORTING
 
     def _drop_overdue(self) -> None:
         """What is not with the shepherd yet is ours to give up when its lease is over."""
