@@ -14,7 +14,7 @@ from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
 from rota.protocol.participants import Environments
 from rota.protocol.paths import check_path
-from rota.protocol.problems import LeaseLost, NotFound, TooLarge
+from rota.protocol.problems import LeaseLost, NotFound, TooLarge, Unavailable
 from rota.protocol.refuse_job import Refusal, RefuseAccepted, Rejected
 from rota.protocol.states import AttemptState, JobState
 from rota.protocol.wire import timestamp
@@ -169,8 +169,10 @@ class JobService:
     async def ended(self, limit: int, wait_s: float) -> list[Ended]:
         self._undecided.clear()
         found = await self._store.undecided(limit)
-        if found or wait_s <= 0 or self._closing:
+        if found or wait_s <= 0:
             return found
+        if self._closing:
+            raise Unavailable("The Job service is stopping.")
         try:
             await asyncio.wait_for(self._undecided.wait(), wait_s)
         except TimeoutError:
