@@ -60,8 +60,6 @@ class EnvironmentsHttp:
         return await self._environments.change(_own(call), await call.body(ChangeEnvironment))
 
     async def retire(self, call: Call) -> None:
-        if call.caller.environment is not None:
-            raise Forbidden("Only the administrator's token retires environments.")
         await self._environments.retire(_own(call))
 
     async def provision(self, call: Call) -> CreatedCredential:

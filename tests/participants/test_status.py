@@ -1,0 +1,98 @@
+"""POST /registry/v1/status and what people see of workers. Source: protocol.md, "status"; flows.md."""
+
+import pytest
+
+from house import HandWorker, Json
+from participants.place import MOMENT, UUID7, Place, refused
+from waiting import until
+
+
+def seen(place: Place, worker: HandWorker) -> Json:
+    found: Json = place.admin.get(f"/api/v1/workers/{worker.id}").json()
+    return found
+
+
+@pytest.mark.parametrize("status", ["working", "ready_for_work", "draining", "offline"])
+def test_a_status_is_received_and_shown(place: Place, worker: HandWorker, status: str) -> None:
+    answer = worker.status(status, "a1", "a2")
+
+    assert (answer.status_code, answer.json()["received"]) == (200, True)
+    shown = seen(place, worker)
+    assert (shown["status"], shown["attempts"], shown["free_slots"]) == (status, ["a1", "a2"], 1)
+    assert MOMENT.match(shown["last_seen_at"])
+
+
+WRONG: list[tuple[Json, str]] = [
+    ({"status": "lost", "attempts": [], "free_slots": 0}, "status"),
+    ({"status": "bored", "attempts": [], "free_slots": 0}, "status"),
+    ({"status": "working", "free_slots": 0}, "attempts"),
+    ({"status": "working", "attempts": []}, "free_slots"),
+    ({"status": "working", "attempts": [1], "free_slots": 0}, "attempts[0]"),
+    ({"status": "working", "attempts": [], "free_slots": -1}, "free_slots"),
+    ({"status": "working", "attempts": [], "free_slots": 0, "worker_id": "x"}, "worker_id"),
+]
+
+
+@pytest.mark.parametrize(("body", "field"), WRONG, ids=str)
+def test_a_status_that_is_wrong_is_no_permission(place: Place, worker: HandWorker, body: Json, field: str) -> None:
+    refused(worker.post("/registry/v1/status", body), 422, "invalid-request", field)
+
+    assert seen(place, worker)["status"] == "offline"
+
+
+def test_a_worker_is_shown_as_it_enrolled(place: Place) -> None:
+    worker = place.worker("anna", labels={"os": "linux"}, slots=7, executors=["process"], version="9.1")
+
+    shown = seen(place, worker)
+
+    assert UUID7.match(shown["worker_id"])
+    assert MOMENT.match(shown["enrolled_at"])
+    expected = {
+        "worker_id": worker.id, "name": "anna", "environment": place.name, "labels": {"os": "linux"}, "slots": 7,
+        "executors": ["process"], "version": "9.1", "status": "offline", "last_seen_at": None, "attempts": [],
+    }  # fmt: skip
+    assert {name: shown[name] for name in expected} == expected
+    listed = place.admin.get("/api/v1/workers", params={"environment": place.name}).json()
+    assert listed == {"workers": [shown]}
+    assert place.admin.get(f"/registry/v1/workers/{worker.id}").json() == shown
+
+
+def test_workers_of_elsewhere_are_unknown(place: Place, quick: Place) -> None:
+    worker, viewer = quick.worker(), place.client("view")
+
+    assert viewer.get("/api/v1/workers").json() == {"workers": []}
+    foreign = refused(viewer.get(f"/api/v1/workers/{worker.id}"), 404, "not-found")
+    assert refused(viewer.get("/api/v1/workers/nobody"), 404, "not-found") == foreign
+    refused(place.client("admin").post(f"/api/v1/workers/{worker.id}/drain"), 404, "not-found")
+    assert "drain" not in [name for name, value in worker.status("working").json().items() if value is True]
+
+
+def test_unseen_for_three_heartbeats_it_is_lost_and_back_with_its_next_word(quick: Place) -> None:
+    worker = quick.worker()
+    worker.status("ready_for_work")
+
+    until(lambda: seen(quick, worker)["status"] == "lost", 10)
+
+    worker.status("ready_for_work")
+    assert seen(quick, worker)["status"] == "ready_for_work"
+
+
+def test_offline_stays_offline(quick: Place) -> None:
+    worker, other = quick.worker(), quick.worker("other")
+    other.status("ready_for_work")
+
+    worker.status("offline")
+
+    until(lambda: seen(quick, other)["status"] == "lost", 10)
+    assert seen(quick, worker)["status"] == "offline"
+
+
+def test_a_drain_reaches_the_worker_with_its_next_status(place: Place, worker: HandWorker) -> None:
+    assert worker.status("ready_for_work").json() == {"received": True, "drain": False}
+
+    answer = place.admin.post(f"/api/v1/workers/{worker.id}/drain")
+
+    assert (answer.status_code, answer.json()["draining"]) == (200, True)
+    assert worker.status("working").json() == {"received": True, "drain": True}
+    worker.status("offline")
+    assert worker.status("ready_for_work").json() == {"received": True, "drain": False}
