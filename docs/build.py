@@ -10,8 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from pathlib import Path
 
+import click
+
+from rota.cli.main import cli
 from rota.protocol import problems
 from rota.protocol.states import AttemptState, JobState, Move, Verdict
+from rota.settings import SETTINGS
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTE = "<!-- Written by `make docs` from the code. Change the code, not this page. -->\n"
@@ -53,6 +57,41 @@ def problem_types() -> str:
     )
 
 
+def settings() -> str:
+    """Every setting of a server."""
+    rows = [
+        (f"`{setting.variable}`", f"`{setting.default}`" if setting.default else "", setting.unit, setting.sentence)
+        for setting in SETTINGS
+    ]
+    return _page(
+        "Settings",
+        "A server reads these from its environment. A command line's option goes before its variable. The options of\n"
+        "`rota worker` and of every other command have variables too: [Command line](cli.md) names them.",
+        _table(("variable", "default", "unit", "meaning"), rows),
+    )
+
+
+def command_line() -> str:
+    """The help of every command, as it is printed."""
+    context = click.Context(cli, info_name="rota", terminal_width=100)
+    parts = [f"```text\n{cli.get_help(context).strip()}\n```"]
+    for words, command in _commands(cli, context):
+        below = click.Context(command, info_name=" ".join(words), terminal_width=100)
+        parts.append(f"## {' '.join(words)}\n\n```text\n{command.get_help(below).strip()}\n```")
+    return _page("Command line", *parts)
+
+
+def _commands(group: click.Group, context: click.Context) -> Iterable[tuple[tuple[str, ...], click.Command]]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is None:
+            raise SystemExit(f"docs: the command {name} is listed and cannot be had")
+        words = (str(context.info_name), name)
+        yield words, command
+        if isinstance(command, click.Group):
+            yield from _commands(command, click.Context(command, info_name=" ".join(words), terminal_width=100))
+
+
 def _below(kind: type[problems.Problem]) -> Iterable[type[problems.Problem]]:
     for child in kind.__subclasses__():
         yield child
@@ -84,7 +123,12 @@ def _page(title: str, *parts: str) -> str:
     return "\n\n".join((f"# {title}\n\n{NOTE}", *parts)).replace("\n\n\n", "\n\n") + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"states.md": states, "problems.md": problem_types}
+PAGES: dict[str, Callable[[], str]] = {
+    "states.md": states,
+    "problems.md": problem_types,
+    "settings.md": settings,
+    "cli.md": command_line,
+}
 """File in docs/reference → what it must say."""
 
 

@@ -1,16 +1,10 @@
 """Every example runs, and prints what it says."""
 
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from house import Server, Worker, environment_of_tests
-from rota import Client
-from waiting import until
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PRINTED = {
@@ -21,20 +15,6 @@ PRINTED = {
     "word_count.py": ["one.txt: 4 words; report.txt has 16 bytes", "in all 9 words"],
     "live.py": ["left: step 3", "right: finished, exit code 0"],
 }
-
-
-@pytest.fixture(scope="module")
-def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Variables with which `rota` is found, and finds a server that has a worker."""
-    folder = tmp_path_factory.mktemp("examples")
-    server = Server(folder / "data")
-    worker = Worker(server.url, server.token("enrolment"), folder / "worker", 4)
-    with Client(server.url, server.admin_token) as client:
-        until(client.workers, why="the worker is listed")
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    yield environment_of_tests(PATH=path, HOME=str(folder), ROTA_SERVER=server.url, ROTA_TOKEN=server.admin_token)
-    worker.stop()
-    server.stop()
 
 
 def test_every_example_is_run_here_and_told_of_in_the_list() -> None:

@@ -132,7 +132,7 @@ class Desk:
                 if attempt is not None and attempt.attempt_id != current:
                     if current is not None:
                         offset = 0
-                        yield Switched(attempt.number)
+                    yield Switched(attempt.number, offset)
                     current = attempt.attempt_id
                 source = await self._source(attempt)
                 async for piece in source.read(offset, source.size_bytes):

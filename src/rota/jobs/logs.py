@@ -36,9 +36,10 @@ class LogPiece(msgspec.Struct, frozen=True):
 
 
 class Switched(msgspec.Struct, frozen=True):
-    """A new attempt began: its log starts at offset 0."""
+    """What follows is this attempt's log, from `offset` on; said first, and when a new attempt begins."""
 
     number: int
+    offset: int
 
 
 class Ping(msgspec.Struct, frozen=True):

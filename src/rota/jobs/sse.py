@@ -21,6 +21,7 @@ def resume_offset(last_event_id: str | None) -> int:
 async def event_stream(followed: AsyncIterator[Followed], offset: int, *, in_base64: bool) -> AsyncIterator[bytes]:
     """The events' bytes."""
     decoder = _Decoder()
+    is_first = True
     async for told in followed:
         if isinstance(told, LogPiece):
             if in_base64:
@@ -38,8 +39,10 @@ async def event_stream(followed: AsyncIterator[Followed], offset: int, *, in_bas
                 yield _event(None, str(offset), rest)
             yield _event("end", str(offset), encode(told).decode())
         else:
-            decoder, offset = _Decoder(), 0
-            yield _event("attempt", "0", encode(told).decode())
+            decoder, offset = _Decoder(), told.offset
+            if in_base64 or not is_first:  # who reads text sees the log alone, as long as it is one
+                yield _event("attempt", str(offset), encode({"number": told.number}).decode())
+            is_first = False
 
 
 class _Decoder:
