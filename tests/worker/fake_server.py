@@ -53,6 +53,7 @@ class FakeServer:
         post("/registry/v1/workers", self._recorded("enrol", self._enrol))
         post("/registry/v1/workers/renew", self._recorded("renew", self._renew))
         post("/registry/v1/status", self._recorded("status", self._status))
+        post("/elsewhere", self._recorded("elsewhere", self._status))  # where a redirect may lead
         post("/gateway/v1/get-job", self._recorded("get-job", self._get_job))
         post("/gateway/v1/refuse-job", self._recorded("refuse-job", self._refuse))
         post("/gateway/v1/job-finished", self._recorded("job-finished", self._finish))

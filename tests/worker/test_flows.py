@@ -1,6 +1,8 @@
 """The six flows of flows.md as a worker's messages, in their order, and nothing else. Source: flows.md."""
 
 import asyncio
+import contextlib
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -132,7 +134,7 @@ async def _created(_request: web.Request) -> web.StreamResponse:
 
 
 async def _elsewhere(request: web.Request) -> web.StreamResponse:
-    return web.Response(status=307, headers={"Location": str(request.url.with_path("/registry/v1/elsewhere"))})
+    return web.Response(status=307, headers={"Location": str(request.url.with_path("/elsewhere"))})
 
 
 async def _slow(_request: web.Request) -> web.StreamResponse:
@@ -159,6 +161,12 @@ Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 FAULTS: list[Fault] = [_error, _html, _garbage, _other_json, _not_received, _created, _elsewhere, _slow, _cut, _hung_up]
 
 
+async def _drained(worker: WorkerProcess) -> None:
+    """Whatever was started has ended and was reported."""
+    worker.signal(signal.SIGTERM)
+    assert await worker.ended() == 0
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 async def test_worker_registry_has_an_error(
     server: FakeServer, make_worker: MakeWorker, tmp_path: Path, fault: Fault
@@ -171,9 +179,10 @@ async def test_worker_registry_has_an_error(
     server.override["status"] = faulty
     server.heartbeat_s = 60
     mark = tmp_path / "started"
-    make_worker(status_timeout_s=0.5).start()
+    worker = make_worker(status_timeout_s=0.5).start()
     attempt = server.offer("touch", str(mark))
     await server.until(lambda: len(server.named("get-job")) == 2)
+    await _drained(worker)
 
     assert server.order()[:6] == [*START, "status: working", "refuse-job", "get-job"]
     [refused] = server.named("refuse-job")[0].body["attempts"]
@@ -193,15 +202,18 @@ async def test_an_acknowledgement_after_the_lease_had_ended_is_none(
 
     async def late(_request: web.Request, body: Any) -> web.Response | None:  # noqa: ANN401
         if body["status"] == "working":
-            async with asyncio.timeout(None):
-                await server.until(lambda: server.named("refuse-job"))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await asyncio.Event().wait()
         return None
 
     server.override["status"] = late
-    make_worker().start()
+    worker = make_worker().start()
     server.offer("touch", str(tmp_path / "started"))
     await server.until(lambda: server.named("refuse-job"))
+    await _drained(worker)
 
+    assert server.finished == {}
     assert not (tmp_path / "started").exists()
 
 

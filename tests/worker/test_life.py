@@ -180,6 +180,8 @@ async def test_the_shepherd_kills_when_the_agent_is_frozen(
 
     worker.signal(signal.SIGCONT)
     await server.report(server.offer("true"))
+    worker.signal(signal.SIGTERM)
+    assert await worker.ended() == 0
     assert attempt not in server.finished
 
 
