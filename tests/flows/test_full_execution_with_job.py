@@ -4,7 +4,6 @@ from pathlib import Path
 
 from flows.conftest import Town
 from flows.diagrams import ASKED, EXECUTION, WORKING, without_questions
-
 from waiting import until
 
 
