@@ -13,6 +13,7 @@ from rota.protocol.job_finished import Finished, JobFinishedReceived
 from rota.protocol.refuse_job import Refusal, RefuseAccepted
 
 _BASE = "/internal/v1"
+_GET_JOB_TIMEOUT_S = 5.0  # it never waits for work; a service that hangs must be noJob before the worker gives up
 _FINISH_TIMEOUT_S = 120.0  # the digest of what was uploaded is checked meanwhile
 
 
@@ -23,7 +24,7 @@ class RemoteJob:
         self._peer = peer
 
     async def get_job_for_worker(self, ask: GetJobForWorker) -> list[Offer]:
-        return (await self._peer.ask("POST", f"{_BASE}/get-job", Offers, ask)).jobs
+        return (await self._peer.ask("POST", f"{_BASE}/get-job", Offers, ask, _GET_JOB_TIMEOUT_S)).jobs
 
     async def arrivals(self, after: int, wait_s: float) -> Arrivals:
         path = f"{_BASE}/arrivals?after={after}&wait_s={wait_s}"

@@ -47,24 +47,27 @@ def _lock(path: Path) -> int:
 
 
 def migrate(path: Path, schema: str) -> int:
-    """Bring the file to the newest schema, forward only; returns how many steps were taken."""
+    """Bring the file to the newest schema, forward only; returns how many steps were taken. Raises Conflict."""
+    try:
+        connection = connect(path)
+        try:
+            return _take_steps(connection, path, schema)
+        finally:
+            connection.close()
+            path.chmod(0o600)
+    except (apsw.NotADBError, apsw.CorruptError):
+        raise Conflict(f"{path} is not a database of Rota's, or is damaged; it was left as it is.") from None
+
+
+def _take_steps(connection: apsw.Connection, path: Path, schema: str) -> int:
     folder = resources.files(__package__).joinpath("migrations", schema)
     steps = sorted((step for step in folder.iterdir() if step.name.endswith(".sql")), key=lambda step: step.name)
-    connection = connect(path)
-    try:
-        done = int(connection.pragma("user_version") or 0)
-        if done > len(steps):
-            raise Conflict(
-                f"{path} was migrated by a newer Rota (schema {done}, known here: {len(steps)}). Upgrade Rota."
-            )
-        for number, step in enumerate(steps[done:], done + 1):
-            with connection:  # a step is applied whole, with its number, or not at all
-                connection.execute(step.read_text(encoding="utf-8"))
-                connection.pragma("user_version", number)
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except apsw.NotADBError:
-        raise Conflict(f"{path} is not a database of Rota's.") from None
-    finally:
-        connection.close()
-    path.chmod(0o600)
+    done = int(connection.pragma("user_version") or 0)
+    if done > len(steps):
+        raise Conflict(f"{path} was migrated by a newer Rota (schema {done}, known here: {len(steps)}). Upgrade Rota.")
+    for number, step in enumerate(steps[done:], done + 1):
+        with connection:  # a step is applied whole, with its number, or not at all
+            connection.execute(step.read_text(encoding="utf-8"))
+            connection.pragma("user_version", number)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return len(steps) - done
