@@ -1,0 +1,100 @@
+"""Jobs in any state, and each move of the table as its message would ask for it."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+from rota.protocol.decide import Decision
+from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
+from rota.protocol.job_finished import Finished, LogReport, Reason, ReportedResult
+from rota.protocol.placement import QueueKey
+from rota.protocol.spec import Spec
+from rota.protocol.states import AttemptState, JobState, Move, Verdict
+from rota.protocol.wire import timestamp
+from rota.storage.sqlite.database import Database
+from rota.storage.sqlite.job_moves import LAPSES_MAX
+from rota.storage.stores.jobs import Claim, JobStore, Leased, NewJob, Outcome
+from rota.world import SystemWorld
+
+ANNA, BERT = WorkerId("anna"), WorkerId("bert")
+ONE = Incarnation("one")
+NOW = "2026-11-23T12:00:00.000000Z"
+KEY = QueueKey("default", "process", {})
+EMPTY = hashlib.sha256().hexdigest()
+
+WORLD = SystemWorld()
+
+
+def report(attempt: AttemptId, reason: Reason = Reason.EXITED, exit_code: int = 0) -> tuple[Finished, str]:
+    """JobFinished's report and what a repeat is compared with."""
+    end = Finished(attempt, ReportedResult(exit_code, None, reason), LogReport(0, EMPTY), [], None, NOW)
+    return end, f"{reason} {exit_code}"
+
+
+class Bench:
+    """`store` is the port; `database` is where the rows are."""
+
+    def __init__(self, database: Database, store: JobStore) -> None:
+        self.database, self.store = database, store
+
+    async def submit(self, *specs: Spec, key: QueueKey = KEY, expires_at: str | None = None) -> list[JobId]:
+        """Jobs as the Job service makes them."""
+        now = timestamp(datetime.now(UTC))
+        jobs = [NewJob(JobId(WORLD.new_id()), spec, key, now, "me", expires_at) for spec in specs]
+        return (await self.store.submit(jobs, None)).job_ids
+
+    async def claim(self, slots: int = 1, worker: WorkerId = ANNA, request: str | None = None) -> list[Leased]:
+        """getJobForWorker, from all queues."""
+        keys = list(await self.store.queue_keys())
+        attempts = [AttemptId(WORLD.new_id()) for _ in range(slots)]
+        return await self.store.claim(Claim(worker, ONE, request, keys, attempts, NOW, NOW))
+
+    async def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (bound by SQLite)
+        """What a statement of the test's own gives."""
+        return await self.database.writer.run(lambda connection: connection.execute(sql, values).fetchall())
+
+    async def placed(self, state: JobState) -> tuple[JobId, AttemptId]:
+        """A job in that state whose attempt Anna still holds, so that the job's own guard is what is met."""
+        [job] = await self.submit(Spec(command=["true"], queue_timeout_s=1), expires_at=NOW)
+        [leased] = await self.claim()
+        undecided = state not in {JobState.QUEUED, JobState.ASSIGNED, JobState.RUNNING}
+        put = {"state": state, "undecided": int(undecided), "job": job}
+        await self.rows("UPDATE job SET state = :state, undecided = :undecided WHERE id = :job", **put)
+        held = AttemptState.RUNNING if state is JobState.RUNNING else AttemptState.ASSIGNED
+        await self.rows("UPDATE attempt SET state = :held WHERE id = :id", held=held, id=leased.attempt_id)
+        return job, leased.attempt_id
+
+    async def state_of(self, job: JobId) -> JobState:
+        """Its state now."""
+        [(state,)] = await self.rows("SELECT state FROM job WHERE id = :job", job=job)
+        return JobState(state)
+
+    async def make(self, move: Move, job: JobId, attempt: AttemptId) -> None:
+        """Ask for the move, as its message does; what refuses it says so in an answer or by a problem."""
+        verdict = {Move.TRY_AGAIN: None, Move.GIVE_UP: Verdict.FAILED}
+        if move is Move.ASSIGN:
+            await self.claim(worker=BERT)
+        elif move is Move.REFUSE:
+            await self.store.refuse(ANNA, [(attempt, "no room")], NOW)
+        elif move is Move.START:
+            await self.store.start(ANNA, [attempt])
+        elif move in {Move.FINISH, Move.STOP}:
+            reason = Reason.CANCELLED if move is Move.STOP else Reason.EXITED
+            await self.store.finish(ANNA, [report(attempt, reason)], NOW)
+        elif move in {Move.LAPSE, Move.LOSE}:
+            lapses = LAPSES_MAX if move is Move.LOSE else 0
+            await self.rows("UPDATE job SET lapses = :lapses WHERE id = :job", lapses=lapses, job=job)
+            await self.store.lose([attempt], NOW, "its lease ran out")
+        elif move is Move.CANCEL:
+            await self.store.cancel(job)
+        elif move is Move.EXPIRE:
+            await self.store.expire("2999-01-01T00:00:00.000000Z", 10)
+        elif move in verdict:
+            await self.store.decide([Decision(job, attempt, verdict[move], "as it was said")], NOW)
+        elif move is Move.RETRY:
+            await self.store.retry(job, None)
+
+
+def slug(outcome: Outcome) -> str | None:
+    """What a refused move is refused by."""
+    return None if outcome.problem is None else outcome.problem.slug

@@ -1,0 +1,60 @@
+"""Whose table is whose: the statements of an owner touch its own tables and no other's. Source: architecture.md."""
+
+import re
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from rota.storage.sqlite.database import migrate
+from rota.storage.sqlite.writer import connect
+from rota.storage.statements import load
+
+PACKAGE = "rota.storage.sqlite"
+OWNERS = {
+    "jobs.sql": {"job", "job_tag", "job_input", "submission", "attempt", "output", "queue_key"},
+    "environments.sql": {"environment", "credential", "signing_key"},
+    "workers.sql": {"worker", "acknowledgement"},
+}
+NAMED = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(\w+)", re.IGNORECASE)
+
+
+def tables(schema: str) -> set[str]:
+    """The tables that the migrations of a schema make."""
+    folder = resources.files(PACKAGE).joinpath("migrations", schema)
+    text = "".join(step.read_text() for step in folder.iterdir() if step.name.endswith(".sql"))
+    return set(re.findall(r"CREATE TABLE (\w+)", text))
+
+
+def test_every_table_has_one_owner() -> None:
+    owned = [table for names in OWNERS.values() for table in names]
+
+    assert len(owned) == len(set(owned))
+    assert set(owned) == tables("jobs") | tables("registry")
+    assert OWNERS["workers.sql"] == tables("registry")
+
+
+@pytest.mark.parametrize("file", OWNERS)
+def test_an_owners_statements_touch_its_own_tables_only(file: str) -> None:
+    for name, statement in load(PACKAGE, file).items():
+        text = re.sub(r"--.*", "", statement)
+        assert set(NAMED.findall(text)) <= OWNERS[file], name
+
+
+@pytest.mark.parametrize(
+    ("file", "schema"), [("jobs.sql", "jobs"), ("environments.sql", "jobs"), ("workers.sql", "registry")]
+)
+def test_every_statement_is_one_that_sqlite_takes_and_is_used(file: str, schema: str, tmp_path: Path) -> None:
+    migrate(tmp_path / "x.db", schema)
+    connection = connect(tmp_path / "x.db")
+    sources = "".join(path.read_text() for path in _python())
+    for name, statement in load(PACKAGE, file).items():
+        values = dict.fromkeys(re.findall(r":(\w+)", statement))
+        connection.execute(f"EXPLAIN {statement}", values).fetchall()
+        assert f'"{name}"' in sources, name
+    connection.close()
+
+
+def _python() -> list[Path]:
+    with resources.as_file(resources.files(PACKAGE)) as folder:
+        return list(folder.glob("*.py"))
