@@ -227,7 +227,8 @@ def serve(options: ServerOptions) -> int:
     house = House(options, Settings(), SystemWorld())
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{listener.getsockname()[1]}"
-    (options.data / "server-url").write_text(url + "\n", encoding="ascii")
+    if not options.only or "jobs" in options.only:  # whom people ask; several processes may share the folder
+        (options.data / "server-url").write_text(url + "\n", encoding="ascii")
     config = uvicorn.Config(
         house.application(), log_config=None, access_log=False, server_header=False, timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE_S, lifespan="on", http=BoundedHead,

@@ -209,3 +209,29 @@ def test_jobs_go_on_when_the_scheduler_comes_back(apart: Apart) -> None:
         apart.scheduler.start()
 
         assert ended(admin, job)["verdict"] == "succeeded"
+
+
+def test_the_data_folder_leads_people_to_the_job_service(apart: Apart) -> None:
+    assert (apart.jobs.data / "server-url").read_text().strip() == apart.jobs.url
+
+
+def test_a_gateway_elsewhere_is_known_by_the_token_that_it_was_given(apart: Apart, tmp_path: Path) -> None:
+    token = (apart.jobs.data / "service-token").read_text().strip()
+    elsewhere = Server(tmp_path / "far", ["gateway"], ROTA_JOBS_URL=apart.jobs.url, ROTA_SERVICE_TOKEN=token)
+    try:
+        worker = HandWorker(apart.jobs, registry=apart.registry, gateway=elsewhere)
+        with apart.jobs.client() as admin, worker.http:
+            job = admin.post("/api/v1/jobs", json={"command": ["true"]}).json()["id"]
+            assert [offer["job_id"] for offer in worker.get_job(wait_s=10)] == [job]
+        assert not list(elsewhere.data.glob("*.db"))
+    finally:
+        elsewhere.stop()
+
+
+def test_the_inner_door_is_shut_to_all_but_services(apart: Apart) -> None:
+    worker = apart.worker()
+    with apart.jobs.client() as admin, worker.http as http:
+        for client in (admin, http):
+            refused(
+                client.post(f"{apart.jobs.url}/internal/v1/recognise", json={"authorization": None}), 403, "forbidden"
+            )

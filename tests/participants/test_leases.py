@@ -122,6 +122,26 @@ def test_a_new_incarnation_releases_only_its_own_workers_attempts(place: Place, 
     assert beat(worker, attempt)["lost"] == []
 
 
+def test_a_late_word_of_an_earlier_incarnation_releases_nothing(place: Place) -> None:
+    worker = place.worker()
+    worker.status("ready_for_work")
+    worker.http.headers["Rota-Incarnation"] = "two"
+    worker.status("ready_for_work")
+    job, attempt = place.running(worker)
+    worker.status("working", attempt)
+
+    late = worker.http.post(
+        "/registry/v1/status",
+        json={"status": "working", "attempts": [], "free_slots": 1},
+        headers={"Rota-Incarnation": "one"},
+    )
+
+    refused(late, 409, "conflict")
+    assert beat(worker, attempt)["lost"] == []
+    assert place.state(job) == "running"
+    assert place.admin.get(f"/api/v1/workers/{worker.id}").json()["attempts"] == [attempt]
+
+
 def test_the_same_incarnation_releases_nothing_by_what_it_leaves_out(place: Place, worker: HandWorker) -> None:
     job, attempt = place.running(worker)
     worker.status("working", attempt)

@@ -1,6 +1,7 @@
 """WorkerRegistry: status: Working / readyForWork → status received. Source: flows.md; protocol.md, "status"."""
 
 import logging
+from collections import deque
 from collections.abc import Sequence
 
 from rota.protocol.enrol import Enrol, WorkerCredential
@@ -8,7 +9,7 @@ from rota.protocol.environment import Caller, Environment
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.participants import Environments, Job
 from rota.protocol.placement import WorkerFacts
-from rota.protocol.problems import InvalidRequest, NotFound, Problem, Unavailable
+from rota.protocol.problems import Conflict, InvalidRequest, NotFound, Problem, Unavailable
 from rota.protocol.status import Acknowledgement, Status, StatusReceived, WorkerStatus
 from rota.protocol.wire import timestamp
 from rota.protocol.worker import Worker
@@ -19,6 +20,7 @@ from rota.world import World
 HEARTBEAT_S = 10.0
 """For a worker whose environment cannot be asked just now."""
 _LOOK_EVERY_S = 1.0
+_SUPERSEDED_MAX = 20  # earlier starts of one worker that are still told from new ones
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ class RegistryService:
         self._store, self._environments, self._job, self._world = store, environments, job, world
         self._seen: dict[WorkerId, LastSeen] = {}
         self._incarnations: dict[WorkerId, Incarnation | None] = {}
+        self._superseded: dict[WorkerId, deque[Incarnation]] = {}
         self._draining: set[WorkerId] = set()
 
     async def start(self) -> None:
@@ -55,6 +58,9 @@ class RegistryService:
         worker = caller.worker.worker_id
         if worker not in self._incarnations:
             await self._meet(caller.worker)
+        if incarnation in self._superseded.get(worker, ()):
+            # A late word of an earlier start must not release what the present one holds. Source: guarantees.md, F23.
+            raise Conflict("A newer start of this worker has taken its place.")
         if self._incarnations[worker] != incarnation:
             await self._release_others(worker, incarnation, status.attempts)
         at = timestamp(self._world.now())
@@ -114,6 +120,9 @@ class RegistryService:
         except Problem as problem:  # asked again with the next status; until then their leases stand
             log.warning("what worker %s no longer answers for is not released yet: %s", worker, problem.detail)
         else:
+            before = self._incarnations[worker]
+            if before is not None:
+                self._superseded.setdefault(worker, deque(maxlen=_SUPERSEDED_MAX)).append(before)
             self._incarnations[worker] = incarnation
 
     async def _heartbeat(self, caller: Caller) -> float:
