@@ -212,6 +212,9 @@ def test_jobs_go_on_when_the_scheduler_comes_back(apart: Apart) -> None:
 
 
 def test_the_data_folder_leads_people_to_the_job_service(apart: Apart) -> None:
+    apart.scheduler.stop()
+    apart.scheduler.start()  # the last one that was started in the folder
+
     assert (apart.jobs.data / "server-url").read_text().strip() == apart.jobs.url
 
 
