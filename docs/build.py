@@ -73,23 +73,24 @@ def settings() -> str:
 
 def command_line() -> str:
     """The help of every command, as it is printed."""
-    context = click.Context(cli, info_name="rota", terminal_width=100)
+    context = click.Context(cli, info_name="rota", terminal_width=100, **cli.context_settings)
     parts = [f"```text\n{cli.get_help(context).strip()}\n```"]
-    for words, command in _commands(cli, context):
-        below = click.Context(command, info_name=" ".join(words), terminal_width=100)
-        parts.append(f"## {' '.join(words)}\n\n```text\n{command.get_help(below).strip()}\n```")
+    parts += [
+        f"## {below.command_path}\n\n```text\n{below.command.get_help(below).strip()}\n```"
+        for below in _contexts(cli, context)
+    ]
     return _page("Command line", *parts)
 
 
-def _commands(group: click.Group, context: click.Context) -> Iterable[tuple[tuple[str, ...], click.Command]]:
+def _contexts(group: click.Group, context: click.Context) -> Iterable[click.Context]:
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is None:
             raise SystemExit(f"docs: the command {name} is listed and cannot be had")
-        words = (str(context.info_name), name)
-        yield words, command
+        below = click.Context(command, parent=context, info_name=name)
+        yield below
         if isinstance(command, click.Group):
-            yield from _commands(command, click.Context(command, info_name=" ".join(words), terminal_width=100))
+            yield from _contexts(command, below)
 
 
 def _below(kind: type[problems.Problem]) -> Iterable[type[problems.Problem]]:

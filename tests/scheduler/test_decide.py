@@ -40,12 +40,13 @@ def result(exit_code: int | None, reason: Reason = Reason.EXITED, signal: str | 
     ],
 )
 def test_exit_code_0_succeeds_and_all_else_fails(what: Ended, verdict: Verdict) -> None:
-    assert decide(what) == Decision(JobId("j"), AttemptId("a"), verdict)
+    assert decide(what) == Decision(JobId("j"), AttemptId("a"), what.state, verdict)
 
 
 @pytest.mark.parametrize("losses", range(1, LOSSES_MAX))
 def test_a_lost_attempt_is_tried_again(losses: int) -> None:
-    assert decide(ended(JobState.WAITING, tries=losses, losses=losses)) == Decision(JobId("j"), AttemptId("a"), None)
+    again = Decision(JobId("j"), AttemptId("a"), JobState.WAITING, None)
+    assert decide(ended(JobState.WAITING, tries=losses, losses=losses)) == again
 
 
 @pytest.mark.parametrize("losses", [LOSSES_MAX, LOSSES_MAX + 1])

@@ -90,7 +90,7 @@ class Bench:
         elif move is Move.EXPIRE:
             await self.store.expire("2999-01-01T00:00:00.000000Z", 10)
         elif move in verdict:
-            await self.store.decide([Decision(job, attempt, verdict[move], "as it was said")], NOW)
+            await self.store.decide([Decision(job, attempt, JobState.WAITING, verdict[move], "as said")], NOW)
         elif move is Move.RETRY:
             await self.store.retry(job, None)
 

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
+from rota.protocol.decide import Decision
 from rota.protocol.job_finished import Reason
 from rota.protocol.problems import LeaseLost
 from rota.protocol.spec import Spec
-from rota.protocol.states import AttemptState, JobState, Move
+from rota.protocol.states import AttemptState, JobState, Move, Verdict
 from rota.storage.sqlite.job_moves import LAPSES_MAX, SQL
 from stores.bench import ANNA, BERT, NOW, Bench, report, slug
 
@@ -122,3 +123,15 @@ async def test_an_offer_that_nobody_acknowledges_does_not_go_round_for_ever(benc
 
     assert rounds == LAPSES_MAX + 1
     assert await bench.state_of(job) == JobState.WAITING
+
+
+async def test_a_verdict_on_an_earlier_end_of_the_same_attempt_says_nothing_of_the_later_one(bench: Bench) -> None:
+    job, attempt = await bench.placed(JobState.FINISHED)
+    await bench.store.retry(job, None)
+    await bench.store.cancel(job)  # between the scheduler's question and its word
+
+    await bench.store.decide([Decision(job, attempt, JobState.FINISHED, Verdict.SUCCEEDED)], NOW)
+
+    [cancelled] = await bench.store.undecided(10)
+    assert (cancelled.job_id, cancelled.state) == (job, JobState.CANCELLED)
+    assert await bench.rows("SELECT verdict FROM job WHERE id = :job", job=job) == [(None,)]

@@ -109,7 +109,7 @@ class JobService:
 
     async def heartbeat(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> Renewed:
         now_s = self._world.monotonic()
-        lease_s = 0.0
+        lease_s = LEASE_S  # where nothing is held there is nothing that it could be about
         lost: list[AttemptId] = []
         begun: list[AttemptId] = []
         cancel: list[AttemptId] = []

@@ -34,10 +34,14 @@ class EndedJobs(Answer, frozen=True):
 
 
 class Decision(Request, frozen=True):
-    """The scheduler's word on one job, given for that attempt: a verdict, or one more try (`verdict` null)."""
+    """The scheduler's word on one job as it ended then: a verdict, or one more try (`verdict` null).
+
+    `attempt_id` and `state` name the end that it was given for; on any other end it says nothing.
+    """
 
     job_id: JobId
     attempt_id: AttemptId | None
+    state: JobState
     verdict: Verdict | None
     message: str | None = None
 

@@ -12,10 +12,11 @@ def decide(ended: Ended) -> Decision:
     """Exit code 0 succeeds, all else fails; a lost attempt is tried again while its limit is not reached."""
     if ended.state is JobState.WAITING:
         if ended.losses < LOSSES_MAX:
-            return Decision(ended.job_id, ended.attempt_id, None)
+            return Decision(ended.job_id, ended.attempt_id, ended.state, None)
         message = f"Its worker vanished {ended.losses} times; no try is left."
-        return Decision(ended.job_id, ended.attempt_id, Verdict.FAILED, message)
-    return Decision(ended.job_id, ended.attempt_id, Verdict.SUCCEEDED if _succeeded(ended) else Verdict.FAILED)
+        return Decision(ended.job_id, ended.attempt_id, ended.state, Verdict.FAILED, message)
+    verdict = Verdict.SUCCEEDED if _succeeded(ended) else Verdict.FAILED
+    return Decision(ended.job_id, ended.attempt_id, ended.state, verdict)
 
 
 def _succeeded(ended: Ended) -> bool:

@@ -252,6 +252,7 @@ def retry(connection: apsw.Connection, job: JobId, expires_at: str | None) -> Ou
 def decide(connection: apsw.Connection, decision: Decision, at: str) -> Outcome:
     """Apply the scheduler's word where it is still due."""
     row = {"job": decision.job_id, "attempt": decision.attempt_id, "message": decision.message, "at": at}
+    row["state"] = decision.state
     if decision.verdict is None:
         again = first(connection, SQL["try_again"], row)
         return Outcome() if again is None else Outcome(decision.job_id, JobState.QUEUED, _key(connection, again[1]))

@@ -154,7 +154,8 @@ SELECT id, attempt_id, state, spec, result, tries, losses FROM job WHERE undecid
 -- name: decide
 -- The verdict on what has ended.
 UPDATE job SET verdict = :verdict, decided_at = :at, undecided = 0, message = coalesce(:message, message)
- WHERE id = :job AND undecided = 1 AND attempt_id IS :attempt AND state IN ('finished', 'cancelled', 'expired')
+ WHERE id = :job AND undecided = 1 AND attempt_id IS :attempt AND state = :state
+   AND state IN ('finished', 'cancelled', 'expired')
 RETURNING id;
 
 -- name: give_up
