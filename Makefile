@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev demo check format test docs lock clean
+.PHONY: help dev demo check format test bench docs lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -48,6 +48,9 @@ format: .venv/.develops ## Put the code in order: format, and fix what can be fi
 
 test: .venv/.develops ## Run all tests (more words for pytest: make test ARGS="-k refused -x").
 	$(BIN)/pytest $(ARGS)
+
+bench: .venv/.develops ## Measure a real server and worker on this machine (minutes), and write bench/RESULTS.md.
+	$(BIN)/python bench/results.py
 
 docs: .venv/.develops ## Write the pages of docs/reference that are generated from the code.
 	$(BIN)/python docs/build.py
