@@ -49,4 +49,4 @@ def test_every_command_line_of_the_readme_is_one_that_rota_takes() -> None:
         assert command is not None, line
         if name == "env":
             _, command, rest = command.resolve_command(context, rest)  # type: ignore[attr-defined]
-        command.make_context(str(name), rest)
+        command.make_context(str(name), rest, parent=context)
