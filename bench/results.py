@@ -21,6 +21,7 @@ BARS = {
 }  # fmt: skip
 NOT_SHOWN = """
 ## What this does not show
+- The bars of 64, 4 and 1 slots are meant for 5,000 jobs; fewer are run here, so the ends of a run weigh more.
 - Peers (Celery, dramatiq, HyperQueue and so on) are not measured here, nor the spawn limit of a program in C.
 - Many workers, a deep queue, large logs and artifacts, PostgreSQL, TLS, a network: all is on one machine, on loopback.
 - Server, worker, jobs and the measuring client share the machine's cores; on more cores than these the ratio differs.
@@ -64,6 +65,7 @@ def _machine() -> list[str]:
         f"load at the end {load}.",
         "- " + ", ".join(f"{name} {version(name)}" for name in PACKAGES) + ".",
         "- Each is median (least to greatest, n rounds).",
+        "- A load well above the cores' number means that others used the machine meanwhile.",
     ]
 
 
