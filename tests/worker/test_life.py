@@ -109,6 +109,25 @@ async def test_the_next_agent_reports_what_ran_on_under_the_shepherd(
     assert len(server.named("enrol")) == 1
 
 
+async def test_a_log_that_its_job_cut_behind_the_agents_back_costs_the_log_and_not_the_result(
+    server: FakeServer, worker: WorkerProcess, tmp_path: Path
+) -> None:
+    cut = tmp_path / "cut"
+    script = f"head -c 200000 /dev/zero; until [ -e {cut} ]; do sleep 0.05; done; truncate -s 100000 ../log; exit 7"
+    attempt = server.offer(script=script)
+    await server.until(lambda: len(server.uploads.get((attempt, "log"), b"")) == 200_000)
+    worker.signal(signal.SIGKILL)  # what the first agent sent, the second cannot digest
+    await worker.ended()
+    cut.touch()
+    worker.start(token=None)
+
+    report = await server.report(attempt)
+
+    assert report["result"]["exit_code"] == 7
+    assert (report["log"]["size_bytes"], [problem["what"] for problem in report["problems"]]) == (0, ["log"])
+    assert (await server.report(server.offer(script="true")))["result"]["exit_code"] == 0, "it goes on"
+
+
 async def test_what_ended_while_no_agent_was_there_is_reported(
     server: FakeServer, worker: WorkerProcess, tmp_path: Path
 ) -> None:

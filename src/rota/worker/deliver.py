@@ -13,7 +13,7 @@ from rota.worker.beneath import Refused, open_file
 from rota.worker.calls import explain
 from rota.worker.gateway import Gateway
 from rota.worker.log import EMPTY, LiveLogs
-from rota.worker.upload import Upload
+from rota.worker.upload import Shrunk, Upload
 from rota.worker.workspace import Workspaces
 from rota.world import World
 
@@ -57,6 +57,9 @@ async def _log(finished: Finished, delivery: Delivery, problems: list[Uncollecte
     try:
         async with delivery.uploads:
             sent = await upload.finish(file, finished.log.size_bytes)
+    except Shrunk:
+        problems.append(Uncollected("log", "cut by the job while it ran: what is left is not what was sent"))
+        return EMPTY
     finally:
         os.close(file)
     if sent.is_cut:
@@ -80,6 +83,9 @@ async def _artifact(
             sent = await upload.finish(file, artifact.size_bytes)
         except _LOST:
             raise
+        except Shrunk:
+            problems.append(Uncollected("artifact", "became shorter while it was sent", artifact.path))
+            return None
         except Problem as problem:
             problems.append(Uncollected("artifact", f"the server did not take it ({explain(problem)})", artifact.path))
             return None

@@ -15,7 +15,7 @@ from rota.protocol.problems import Problem
 from rota.protocol.wire import INLINE_SIZE_BYTES_MAX, Base64, to_base64
 from rota.worker.backoff import TRANSIENT, Backoff
 from rota.worker.gateway import Gateway
-from rota.worker.upload import Upload
+from rota.worker.upload import Shrunk, Upload
 from rota.world import World
 
 EMPTY = LogReport(0, hashlib.sha256(b"").hexdigest(), Base64(""))
@@ -97,8 +97,8 @@ class LiveLogs:
         except TRANSIENT:
             self._sizes.setdefault(attempt, size_bytes)
             return False
-        except Problem:
-            return True  # lost: the heartbeat says so too
+        except (Problem, Shrunk):
+            return True  # lost: the heartbeat says so too; or cut by the job: its end will tell
         finally:
             os.close(file)
         return True

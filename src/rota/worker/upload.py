@@ -17,6 +17,13 @@ from rota.world import World
 PIECE_SIZE_BYTES = 1024 * 1024
 
 
+class Shrunk(Exception):
+    """The gateway stores more of the file than there is left of it: the job has cut it behind our back.
+
+    What was sent by an agent before this one can no longer be digested, so that no report of it would be taken.
+    """
+
+
 class Sent(NamedTuple):
     """What the gateway has: the digest is of the very bytes that were sent."""
 
@@ -38,7 +45,7 @@ class Upload:
         self._digest = hashlib.sha256()
 
     async def send_up_to(self, file: int, size_bytes: int) -> None:
-        """Send what is missing, once. Raises Problem: Unavailable and the like may be tried again."""
+        """Send what is missing, once. Raises Shrunk, and Problem: Unavailable and the like may be tried again."""
         while self.offset < size_bytes and not self.is_cut:
             piece = await asyncio.to_thread(
                 os.pread, file, min(PIECE_SIZE_BYTES, size_bytes - self.offset), self.offset
@@ -57,7 +64,7 @@ class Upload:
             self.offset = stored
 
     async def finish(self, file: int, size_bytes: int) -> Sent:
-        """Send all, however long it takes. Raises Problem where the answer is final (lost, not found)."""
+        """Send all, however long it takes. Raises Shrunk, and Problem where the answer is final (lost, not found)."""
         backoff = Backoff(self._world)
         is_interrupted = False
         while True:
@@ -77,6 +84,6 @@ class Upload:
         while self.offset < offset:
             piece = await asyncio.to_thread(os.pread, file, min(PIECE_SIZE_BYTES, offset - self.offset), self.offset)
             if not piece:
-                raise AssertionError("the gateway stores more of this file than there is")
+                raise Shrunk
             self._digest.update(piece)
             self.offset += len(piece)
