@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -224,6 +225,8 @@ def serve(options: ServerOptions) -> int:
         listener = socket.create_server((options.host, options.port), family=_family(options.host), backlog=2048)
     except OSError as error:
         raise InvalidRequest.of("listen", f"{options.host}:{options.port} cannot be had: {error.strerror}") from None
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # a worker that waits is an open connection
     house = House(options, Settings(), SystemWorld())
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{listener.getsockname()[1]}"

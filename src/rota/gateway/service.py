@@ -47,6 +47,9 @@ class GatewayService:
             with self._waiting.hold(worker, ask.slots) as waiter:
                 while True:
                     waiter.clear()
+                    # A lease runs from here, the worker counts it from before it asked: the time that its question
+                    # was held is not its loss. Whole milliseconds, rounded down, so that the lease is never longer.
+                    held_s = int((self._world.monotonic() - asked_s) * 1000) / 1000
                     offers = await self._job.get_job_for_worker(question)
                     left_s = until_s - self._world.monotonic()
                     if offers or left_s <= 0 or self._closing:
@@ -59,8 +62,6 @@ class GatewayService:
             self._degraded.inc()
             raise
         (self._offered if offers else self._none).inc()
-        # A lease runs from now, the worker counts it from before it asked: the time that it was held is not its loss.
-        held_s = int(self._world.monotonic() - asked_s)
         return [replace(offer, lease_s=offer.lease_s + held_s) for offer in offers] if held_s else offers
 
     async def refuse_job(self, caller: Caller, refusals: Sequence[Refusal]) -> RefuseAccepted:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from starlette.convertors import PathConvertor, register_url_convertor
@@ -193,6 +194,7 @@ async def _answer(endpoint: Endpoint, request: Request, recognise: Recognise) ->
         if caller.kind not in endpoint.who:
             raise Forbidden(f"A {caller.kind} credential may not do this.")
     call = Call(request, caller)
+    _check_path_text(request)
     call.query(*endpoint.queries)
     if (
         endpoint.takes is None
@@ -223,6 +225,14 @@ def problem_response(problem: Problem) -> Response:
     if isinstance(problem, MethodNotAllowed):
         headers["Allow"] = problem.extra["allow"]
     return Response(encode(problem.body()), problem.status, headers, media_type="application/problem+json")
+
+
+def _check_path_text(request: Request) -> None:
+    """What is not UTF-8 would arrive as another path than the one that was sent."""
+    try:
+        unquote_to_bytes(request.scope.get("raw_path") or b"").decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest.of("path", "is not UTF-8") from None
 
 
 _WHOLE = re.compile(r"^-?[0-9]{1,19}$")

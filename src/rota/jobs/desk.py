@@ -179,7 +179,9 @@ class Desk:
         traces, decided_at = await self._store.traces(job)
         seen = await self._fleet.acknowledgements([traced.attempt_id for traced in traces]) if traces else []
         decided = None if decided_at is None or found.verdict is None else (decided_at, found.verdict)
-        return flow(traces, {one.attempt_id: one for one in seen}, decided)
+        holders = {attempt.attempt_id: attempt.worker_id for attempt in found.attempts}
+        theirs = {one.attempt_id: one for one in seen if one.worker_id == holders.get(one.attempt_id)}
+        return flow(traces, theirs, decided)
 
     def bytes_of(self, attempt: AttemptId, path: str, output: Output | None) -> LogSource:
         """The bytes of an output that is recorded; none where it is not."""

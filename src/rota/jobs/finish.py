@@ -43,6 +43,9 @@ async def check(end: Finished, blobs: BlobStore) -> Problem | None:
                 raise InvalidRequest.of(f"{field}.path", "is reported twice")
             seen.add(artifact.path)
             await _check_bytes(end, field, artifact.path, artifact, blobs)
+        parts: list[LogReport | ArtifactReport] = [end.log, *end.artifacts]
+        if any(told.inline is None and told.size_bytes for told in parts):
+            await blobs.settle(end.attempt_id)
     except Problem as problem:
         return problem
     return None

@@ -19,7 +19,7 @@ from rota.protocol.refuse_job import Refusal, RefuseAccepted, Rejected
 from rota.protocol.states import AttemptState, JobState
 from rota.protocol.wire import timestamp
 from rota.storage.stores.blobs import BlobStore
-from rota.storage.stores.jobs import Claim, Held, JobStore, Outcome
+from rota.storage.stores.jobs import Claim, Held, JobStore, Leased, Outcome
 from rota.world import World
 
 PIECE_SIZE_BYTES = 1024 * 1024
@@ -43,6 +43,7 @@ class JobService:
         self._store, self._blobs, self._environments, self._world = store, blobs, environments, world
         self._log_size_bytes_max, self._artifact_size_bytes_max = log_size_bytes_max, artifact_size_bytes_max
         self._leases = Leases()
+        self._claiming: set[asyncio.Future[list[Leased]]] = set()
         self._undecided = asyncio.Event()
         self._undecided.set()
         self._closing = False
@@ -73,12 +74,11 @@ class JobService:
             ask.worker.worker_id, ask.incarnation, ask.request_id, keys, attempts, timestamp(ask.asked_at), at
         )
         lease_s = await self._lease_s(ask.worker.environment)
-        leased = await self._store.claim(claim)
-        until_s = self._world.monotonic() + lease_s
-        for lease in leased:
-            held = Held(lease.attempt_id, lease.job_id, ask.worker.worker_id, lease.environment, AttemptState.ASSIGNED)
-            self._leases.grant(held, until_s)
-            self.changes.tell(lease.job_id)
+        # Who asked may hang up meanwhile. What is claimed then is leased all the same, and the lease has its end.
+        claiming = asyncio.ensure_future(self._lease(claim, lease_s))
+        self._claiming.add(claiming)
+        claiming.add_done_callback(self._claiming.discard)
+        leased = await asyncio.shield(claiming)
         return [Offer(one.attempt_id, one.job_id, one.number, lease_s, one.spec, one.inputs) for one in leased]
 
     async def arrivals(self, after: int, wait_s: float) -> Arrivals:
@@ -222,6 +222,15 @@ class JobService:
         ]
         self.note(good, outcomes)
         return good, rejected
+
+    async def _lease(self, claim: Claim, lease_s: float) -> list[Leased]:
+        leased = await self._store.claim(claim)
+        until_s = self._world.monotonic() + lease_s
+        for one in leased:
+            held = Held(one.attempt_id, one.job_id, claim.worker_id, one.environment, AttemptState.ASSIGNED)
+            self._leases.grant(held, until_s)
+            self.changes.tell(one.job_id)
+        return leased
 
     async def _start(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:
         """Assigned → running, recorded before anybody can see it."""

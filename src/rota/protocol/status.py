@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from rota.protocol.ids import AttemptId
+from rota.protocol.ids import AttemptId, WorkerId
 from rota.protocol.wire import Answer, Request, Timestamp
 
 
@@ -35,8 +35,12 @@ class StatusReceived(Answer, frozen=True):
 
 
 class Acknowledgement(Answer, frozen=True):
-    """What the registry saw of one attempt: its first `working`, and the first status after its end."""
+    """What one worker said of an attempt: its first `working`, and the first status after its end.
+
+    The registry takes a worker's word for what it holds; whose attempt it is, the Job service knows.
+    """
 
     attempt_id: AttemptId
+    worker_id: WorkerId
     working_at: Timestamp
     ready_at: Timestamp | None = None

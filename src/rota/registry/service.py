@@ -67,6 +67,7 @@ class RegistryService:
         await self._store.status(worker, incarnation, status, at)
         drain = worker in self._draining
         if status.status is WorkerStatus.OFFLINE:
+            await self._release_all(worker, status.attempts)
             self._draining.discard(worker)
             self._seen.pop(worker, None)
         else:
@@ -124,6 +125,14 @@ class RegistryService:
             if before is not None:
                 self._superseded.setdefault(worker, deque(maxlen=_SUPERSEDED_MAX)).append(before)
             self._incarnations[worker] = incarnation
+
+    async def _release_all(self, worker: WorkerId, keep: Sequence[AttemptId]) -> None:
+        """It has gone and starts nothing more: an offer that never reached it need not wait for its lease's end."""
+        nobody = Incarnation(f"offline {self._world.new_id()}")  # no start of a worker is called so
+        try:
+            await self._job.release(worker, nobody, keep)
+        except Problem as problem:
+            log.warning("what worker %s left behind waits for its leases' end: %s", worker, problem.detail)
 
     async def _heartbeat(self, caller: Caller) -> float:
         try:

@@ -41,6 +41,12 @@ class FolderBlobs:
         except OSError as error:
             raise Unavailable(f"The server's disk does not keep the bytes: {error.strerror}.") from error
 
+    async def settle(self, attempt: AttemptId) -> None:
+        try:
+            await asyncio.to_thread(self._settle, attempt)
+        except OSError as error:
+            raise Unavailable(f"The server's disk does not keep the bytes: {error.strerror}.") from error
+
     async def read(self, attempt: AttemptId, path: str, start: int, end: int) -> AsyncIterator[bytes]:
         try:
             file = await asyncio.to_thread(os.open, self._file(attempt, path), os.O_RDONLY | os.O_CLOEXEC)
@@ -98,10 +104,13 @@ class FolderBlobs:
             known, digest = self._digests.pop((attempt, path), (0, None))
             if digest is None or known != size:  # begun by an earlier process of the server
                 digest = hashlib.file_digest(opened, "sha256")
-        for folder in (file.parent, file.parent.parent):
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        return size, digest.hexdigest()
+
+    def _settle(self, attempt: AttemptId) -> None:
+        folder = self._folder(attempt)
+        for one in (folder, folder.parent):
+            descriptor = os.open(one, os.O_RDONLY | os.O_DIRECTORY)
             try:
-                os.fsync(descriptor)  # the name must be as durable as the bytes
+                os.fsync(descriptor)  # the names must be as durable as the bytes
             finally:
                 os.close(descriptor)
-        return size, digest.hexdigest()

@@ -11,6 +11,7 @@ from rota.protocol.placement import WorkerFacts
 from rota.protocol.status import Acknowledgement, Status, WorkerStatus
 from rota.protocol.worker import Worker
 from rota.storage.sqlite.database import Database
+from rota.storage.sqlite.rows import every
 from rota.storage.statements import load
 from rota.storage.stores.workers import Seen
 
@@ -64,8 +65,8 @@ class SqliteWorkers:
 
     async def acknowledgements(self, attempts: Sequence[AttemptId]) -> list[Acknowledgement]:
         def read(connection: apsw.Connection) -> list[Acknowledgement]:
-            found = (connection.execute(SQL["acknowledgement"], {"attempt": a}).fetchone() for a in attempts)
-            return [Acknowledgement(*row) for row in found if row is not None]
+            found = (every(connection, SQL["acknowledgement"], {"attempt": attempt}) for attempt in attempts)
+            return [Acknowledgement(*row) for rows in found for row in rows]
 
         return await self._read(read)
 

@@ -48,4 +48,4 @@ SELECT id, name, environment, labels, executors, slots, free_slots, status, atte
 UPDATE worker SET drain_requested = 1 WHERE id = :worker;
 
 -- name: acknowledgement
-SELECT attempt_id, working_at, ready_at FROM acknowledgement WHERE attempt_id = :attempt ORDER BY working_at;
+SELECT attempt_id, worker_id, working_at, ready_at FROM acknowledgement WHERE attempt_id = :attempt ORDER BY working_at;

@@ -18,7 +18,11 @@ class BlobStore(Protocol):
         ...
 
     async def seal(self, attempt: AttemptId, path: str) -> tuple[int, str]:
-        """Make all of it durable; returns its size and SHA-256."""
+        """Make its bytes durable; returns its size and SHA-256. Its name is durable after `settle`."""
+        ...
+
+    async def settle(self, attempt: AttemptId) -> None:
+        """Make the names of all of an attempt's blobs durable."""
         ...
 
     def read(self, attempt: AttemptId, path: str, start: int, end: int) -> AsyncIterator[bytes]:
