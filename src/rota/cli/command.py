@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from rota.cli.context import Settings
+from rota.cli.repeated import repeated
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -104,6 +105,9 @@ class Command(click.Command):
         if asks_server:
             self.params += server_options()
         self.params += talk_options()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, repeated(args, self.params))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
