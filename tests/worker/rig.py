@@ -73,8 +73,8 @@ class WorkerProcess:
 
     def processes_of(self, attempt: str) -> list[int]:
         """Living processes that say in their environment that they are this attempt's."""
-        marker = f"ROTA_ATTEMPT={attempt}".encode()
-        return [pid for pid in living() if marker in read(f"/proc/{pid}/environ").split(b"\0")]
+        marker = f"/{attempt}/result".encode()
+        return [pid for pid in living() if marker in read(f"/proc/{pid}/environ")]
 
     def end(self) -> None:
         """Nothing of it survives a test."""

@@ -49,7 +49,7 @@ async def test_a_job_sees_five_names_of_the_workers_environment_and_its_own(
         "ROTA_ATTEMPT",
         "ROTA_RESULT",
     }
-    assert (seen["ROTA_JOB_ID"], seen["ROTA_ATTEMPT"], seen["HOME"]) == ("job-1", attempt, "/nowhere")
+    assert (seen["ROTA_JOB_ID"], seen["ROTA_ATTEMPT"], seen["HOME"]) == ("job-1", "1", "/nowhere")
 
 
 async def test_a_job_cannot_read_the_workers_token_from_the_shepherd(

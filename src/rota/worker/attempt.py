@@ -64,6 +64,6 @@ def _environment(offer: Offer, folder: Path) -> dict[bytes, bytes]:
         **passed_on(),
         **own,
         b"ROTA_JOB_ID": offer.job_id.encode(),
-        b"ROTA_ATTEMPT": offer.attempt_id.encode(),
+        b"ROTA_ATTEMPT": str(offer.number).encode(),
         b"ROTA_RESULT": os.fsencode(folder / "result"),
     }

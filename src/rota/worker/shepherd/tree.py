@@ -13,7 +13,7 @@ import secrets
 import signal
 from collections.abc import Collection, Iterable
 
-_MARKER = "ROTA_ATTEMPT="
+_MARKER = b"ROTA_RESULT="  # the path of a file in the attempt's folder, which is called after it
 _OFFSET = 2**50
 _TAGS_PER_SHEPHERD = 2**20
 PASSES_MAX = 30
@@ -47,14 +47,12 @@ def tag_of(pid: int) -> int:
 
 def bearers(tag: int, attempt_id: str, leader: int) -> list[int]:
     """Living processes of a job: by tag, by session, by the marker in their environment."""
-    marker = f"{_MARKER}{attempt_id}".encode()
+    marker = f"/{attempt_id}/".encode()
     me = os.getpid()
     return [
         pid
         for pid in _all()
-        if pid != me
-        and (tag_of(pid) == tag or _session(pid) == leader or marker in _environment(pid))
-        and is_alive(pid)
+        if pid != me and (tag_of(pid) == tag or _session(pid) == leader or marker in _marker(pid)) and is_alive(pid)
     ]
 
 
@@ -93,9 +91,12 @@ def orphans(mains: Collection[int]) -> list[int]:
 
 def attempt_of(pid: int) -> str:
     """The attempt that a process names in its environment, or nothing. For those that bear no tag that we know."""
-    start = _MARKER.encode()
-    named = [entry for entry in _environment(pid).split(b"\0") if entry.startswith(start)]
-    return named[0].removeprefix(start).decode(errors="replace") if named else ""
+    return os.path.basename(os.path.dirname(_marker(pid))).decode(errors="replace")  # noqa: PTH119, PTH120  (bytes)
+
+
+def _marker(pid: int) -> bytes:
+    named = [entry for entry in _environment(pid).split(b"\0") if entry.startswith(_MARKER)]
+    return named[0].removeprefix(_MARKER) if named else b""
 
 
 def is_alive(pid: int) -> bool:
