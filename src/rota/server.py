@@ -149,6 +149,7 @@ class House:
         fleet: Fleet = (
             self._registry(jobs) if "registry" in self._only else RemoteRegistry(self._peer("ROTA_REGISTRY_URL"))
         )
+        jobs.fleet = fleet
         desk = Desk(jobs, store, blobs, environments, fleet, self._world)
         self._endpoints += JobsHttp(desk, fleet).endpoints()
         return jobs

@@ -26,6 +26,17 @@ def test_a_job_that_never_showed_life_is_offered_anew_and_no_try_is_counted(quic
     assert [one["state"] for one in quick.job(job)["attempts"]] == ["lost", "assigned"]
 
 
+def test_a_job_whose_worker_was_permitted_to_run_it_counts_as_tried_though_nobody_saw_it_run(quick: Place) -> None:
+    """Source: guarantees.md, G4: only an offer that was never acknowledged uses no attempt."""
+    worker, other = quick.worker(), quick.worker("other")
+    job, attempt = quick.held(worker)
+    worker.status("working", attempt)
+
+    [offer] = other.get_job(wait_s=10)
+
+    assert (offer["job_id"], offer["number"]) == (job, 2)
+
+
 def test_a_job_that_ran_is_tried_again_and_the_try_counts(quick: Place) -> None:
     worker, other = quick.worker(), quick.worker("other")
     job, _ = quick.running(worker)

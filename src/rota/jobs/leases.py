@@ -47,6 +47,11 @@ class Leases:
         lease = self._held.get(attempt)
         return lease if lease is not None and lease.worker_id == worker else None
 
+    def silent(self, attempts: Iterable[AttemptId]) -> dict[AttemptId, WorkerId]:
+        """Of these, those of which neither a heartbeat nor a log byte has come, and who holds each."""
+        held = {attempt: self._held[attempt] for attempt in attempts if attempt in self._held}
+        return {attempt: lease.worker_id for attempt, lease in held.items() if not lease.running}
+
     def cancel(self, job: JobId) -> None:
         """Tell its worker with the next heartbeat."""
         for lease in self._held.values():

@@ -12,9 +12,9 @@ from rota.protocol.get_job import Arrival, Arrivals, GetJobForWorker, Offer
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
-from rota.protocol.participants import Environments
+from rota.protocol.participants import Environments, Fleet
 from rota.protocol.paths import check_path
-from rota.protocol.problems import LeaseLost, NotFound, TooLarge, Unavailable
+from rota.protocol.problems import LeaseLost, NotFound, Problem, TooLarge, Unavailable
 from rota.protocol.refuse_job import Refusal, RefuseAccepted, Rejected
 from rota.protocol.states import AttemptState, JobState
 from rota.protocol.wire import timestamp
@@ -50,6 +50,7 @@ class JobService:
         self.queues = Queues(store)
         self.arrived = Arrived(int(world.now().timestamp() * 1_000_000))
         self.changes = Changes()
+        self.fleet: Fleet | None = None  # the registry, which needs this service before it can be named here
 
     async def start(self) -> None:
         """Every held attempt has a full lease again: while the service was away nobody could renew it."""
@@ -185,6 +186,7 @@ class JobService:
     async def lose(self, attempts: Sequence[AttemptId], why: str) -> None:
         """End these leases. The statement is guarded: a finish that came first wins."""
         if attempts:
+            await self._start_acknowledged(attempts)
             self.note(attempts, await self._store.lose(attempts, timestamp(self._world.now()), why))
 
     async def sweep(self) -> None:
@@ -222,6 +224,19 @@ class JobService:
         ]
         self.note(good, outcomes)
         return good, rejected
+
+    async def _start_acknowledged(self, attempts: Sequence[AttemptId]) -> None:
+        """What a worker was permitted to execute may have run, though it never showed: its try counts. G4."""
+        silent = self._leases.silent(attempts)
+        if not silent or self.fleet is None:
+            return
+        try:
+            seen = await self.fleet.acknowledgements(list(silent))
+        except Problem:
+            return  # the registry cannot be asked: without its word nothing was started, as far as is known
+        for one in seen:
+            if silent.get(one.attempt_id) == one.worker_id:
+                await self._store.start(one.worker_id, [one.attempt_id])
 
     async def _lease(self, claim: Claim, lease_s: float) -> list[Leased]:
         leased = await self._store.claim(claim)
