@@ -22,6 +22,9 @@ from rota.worker.beneath import Refused, open_file
 PIECE_SIZE_BYTES = 1024 * 1024
 INLINE_TOTAL_BYTES_MAX = 512 * 1024
 """How much of one attempt's artifacts travels inside jobFinished, so that a message stays small."""
+DEPTH_MAX = 100
+"""Folders that lie deeper are not looked into."""
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FLAGS = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX
 
 
@@ -43,7 +46,7 @@ def collect(root: Path, patterns: list[str], size_bytes_max: int, count_max: int
     """All files in the folder `root` that any of `patterns` matches. Blocks; memory does not grow with the files."""
     collected = Collected()
     try:
-        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        folder = os.open(root, _FOLDER)
     except OSError as error:
         collected.refuse("", f"the job's folder cannot be read: {error.strerror}")
         return collected
@@ -70,7 +73,7 @@ def _matches(folder: int, patterns: list[str], collected: Collected) -> Iterator
             yield pattern.removeprefix("./")
     compiled = {pattern: glob.compile(pattern.removeprefix("./"), flags=_FLAGS) for pattern in globs}
     unmatched = set(globs)
-    for path in _files(folder) if globs else ():
+    for path in _files(folder, collected) if globs else ():
         hits = [pattern for pattern, matcher in compiled.items() if matcher.match(path)]
         unmatched.difference_update(hits)
         if hits and path not in seen:
@@ -81,13 +84,28 @@ def _matches(folder: int, patterns: list[str], collected: Collected) -> Iterator
             collected.refuse(pattern, "no file matches")
 
 
-def _files(folder: int) -> Iterator[str]:
+def _files(folder: int, collected: Collected, within: str = "", depth: int = 0) -> Iterator[str]:
     """Everything below that is no folder, sorted; links are named, never entered."""
-    for parent, folders, names, here in os.fwalk(".", dir_fd=folder, follow_symlinks=False):
-        folders.sort()
-        links = [name for name in folders if stat.S_ISLNK(os.lstat(name, dir_fd=here).st_mode)]
-        for name in sorted([*names, *links]):
-            yield f"{parent}/{name}".removeprefix("./")
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    except OSError as error:
+        collected.refuse(within, f"this folder cannot be read: {error.strerror}")
+        return
+    yield from (f"{within}{name}" for name, is_folder in found if not is_folder)
+    for name in (name for name, is_folder in found if is_folder):
+        if depth >= DEPTH_MAX:
+            collected.refuse(f"{within}{name}", f"this folder lies more than {DEPTH_MAX} deep, the worker's limit")
+            continue
+        try:
+            inner = os.open(name, _FOLDER, dir_fd=folder)
+        except OSError as error:
+            collected.refuse(f"{within}{name}", f"this folder cannot be entered: {error.strerror}")
+            continue
+        try:
+            yield from _files(inner, collected, f"{within}{name}/", depth + 1)
+        finally:
+            os.close(inner)
 
 
 def _collect_one(folder: int, root: Path, path: str, size_bytes_max: int, collected: Collected) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,6 +16,7 @@ from rota.protocol.ids import AttemptId
 from rota.protocol.paths import check_path
 from rota.protocol.problems import InvalidRequest
 from rota.protocol.spec import Input
+from rota.worker.removal import remove_all
 from rota.worker.say import say
 
 Fetch = Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]]
@@ -91,13 +91,7 @@ class Workspaces:
     def _remove_filled(self, attempt: AttemptId) -> None:
         folder = self.folder / attempt
         try:
-            if folder.is_symlink():
-                folder.unlink()
-                return
-            shutil.rmtree(folder, onerror=lambda *_: None)
-            if folder.exists():
-                _open_all(folder)
-                shutil.rmtree(folder)
+            remove_all(folder)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -180,20 +174,3 @@ def _create(work: int, path: str) -> int:
     finally:
         for one in opened:
             os.close(one)
-
-
-def _open_all(folder: Path) -> None:
-    """Give ourselves the right to remove what a job locked (`chmod 000`), by descriptor, links left alone."""
-    for _ in range(100):
-        is_changed = False
-        for _, folders, _, here in os.fwalk(folder, follow_symlinks=False):
-            for name in folders:
-                found = os.lstat(name, dir_fd=here)
-                if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_IRWXU != stat.S_IRWXU:
-                    os.chmod(name, stat.S_IRWXU, dir_fd=here)
-                    is_changed = True
-            if os.fstat(here).st_mode & stat.S_IRWXU != stat.S_IRWXU:
-                os.fchmod(here, stat.S_IRWXU)
-                is_changed = True
-        if not is_changed:
-            return
