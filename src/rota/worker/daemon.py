@@ -6,12 +6,11 @@ import fcntl
 import os
 import signal
 import time
-import traceback
 import uuid
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import uvloop
 
@@ -27,9 +26,10 @@ from rota.worker.gateway import Gateway
 from rota.worker.link import ShepherdGone
 from rota.worker.options import WorkerOptions, WrongOption, check_url
 from rota.worker.registry import Registry
-from rota.worker.say import say
+from rota.worker.say import say, say_own_error
 from rota.world import SystemWorld, World
 
+T = TypeVar("T")
 _PR_SET_DUMPABLE = 4
 LEFT, FAILED, WRONG, REFUSED = 0, 1, 2, 4
 """Exit codes: left in order; this machine or folder cannot do it; an option is wrong; the server does not want us."""
@@ -96,38 +96,59 @@ async def _serve(options: WorkerOptions, world: World) -> int:
             say(f"rota worker: {error}")
             return FAILED
         except Exception:  # noqa: BLE001  (said, and started over: jobs that run must not lose their worker)
-            say(f"rota worker: an error of its own; it starts over\n{traceback.format_exc()}")
-            await backoff.pause()
+            say_own_error("it starts over")
+            if not await signals.pass_by(_paused(backoff)):
+                say("told to stop: what ran is taken up by the next start")
+                return FAILED
+
+
+async def _paused(backoff: Backoff) -> bool:
+    await backoff.pause()
+    return True
 
 
 async def _serve_once(options: WorkerOptions, world: World, signals: "Signals") -> int:
     async with Calls(str(uuid.uuid4())) as calls:
-        serving = asyncio.create_task(_first_failure(_enrolled(options, world, calls, signals)))
-        signals.agent, signals.before_work = None, serving.cancel
-        try:
-            return await serving
-        except asyncio.CancelledError:
-            return LEFT  # told to stop before there was any work
+        served = await signals.pass_by(_first_failure(_enrolled(options, world, calls, signals)))
+        return LEFT if served is None else served
 
 
 class Signals:
-    """SIGTERM, SIGINT: the first drains, the second stops the jobs."""
+    """SIGTERM, SIGINT: the first drains, the second stops the jobs. Without an agent, each ends what goes on."""
 
     def __init__(self) -> None:
-        self.agent: Agent | None = None
-        self.before_work: Any = None
+        self._agent: Agent | None = None
+        self._passing: asyncio.Task[Any] | None = None
         self._count = 0
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._on_signal)
 
+    async def pass_by(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What `work` gives; None where it was ended by a signal before it had an agent."""
+        passing = asyncio.create_task(work)
+        self._passing = passing
+        try:
+            return await passing
+        except asyncio.CancelledError:
+            return None
+        finally:
+            self._agent = None
+
+    def obey(self, agent: Agent) -> None:
+        """From now on it is this agent that is told; also what its predecessor was told."""
+        self._agent = agent
+        if self._count:
+            agent.drain()
+
     def _on_signal(self) -> None:
         self._count += 1
-        if self.agent is None:
-            self.before_work()
+        if self._agent is None:
+            if self._passing is not None:
+                self._passing.cancel()
         elif self._count == 1:
-            self.agent.drain()
+            self._agent.drain()
         else:
-            self.agent.stop()
+            self._agent.stop()
 
 
 async def _first_failure(work: Coroutine[Any, Any, int]) -> int:
@@ -172,7 +193,7 @@ async def _enrolled(options: WorkerOptions, world: World, calls: Calls, signals:
             credential.kept = await _enrol(options, world, calls)
             await agent.introduce()
         refused.clear()
-        signals.agent = agent
+        signals.obey(agent)
         say(
             f"worker {options.name} enrolled in {enrolled.environment}; {options.slots} slots; "
             f"waiting for work at {gateway.url}"

@@ -56,6 +56,22 @@ def unstarted(attempt: AttemptId, reason: Reason, message: str) -> Finished:
     return Finished(attempt, result, log.EMPTY, [], None, timestamp(datetime.now(UTC)))
 
 
+def bare(end: Ended) -> Finished:
+    """The report of an attempt whose files could not be put together: how it ended, and no more."""
+    told = Uncollected("result", "the worker could not put log, artifacts and value together; they are left out")
+    started_at = None if end.started_at is None else _moment(end.started_at)
+    result, finished_at = _result(end, None), _moment(end.finished_at)
+    return Finished(AttemptId(end.attempt_id), result, log.EMPTY, [], started_at, finished_at, [told])
+
+
+def without_uploads(whole: Finished) -> Finished:
+    """The report with only what is in the message itself."""
+    told = Uncollected("artifact", "the worker could not upload what is large; it is left out")
+    logged = log.EMPTY if whole.log.inline is None else whole.log
+    artifacts = [artifact for artifact in whole.artifacts if artifact.inline is not None]
+    return msgspec.structs.replace(whole, log=logged, artifacts=artifacts, problems=[*whole.problems, told])
+
+
 def reduced(whole: Finished, why: str) -> Finished:
     """How it ended and no more, for a gateway that does not take the whole."""
     told = Uncollected(

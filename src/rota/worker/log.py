@@ -15,6 +15,7 @@ from rota.protocol.problems import Problem
 from rota.protocol.wire import INLINE_SIZE_BYTES_MAX, Base64, to_base64
 from rota.worker.backoff import TRANSIENT, Backoff
 from rota.worker.gateway import Gateway
+from rota.worker.say import say_own_error
 from rota.worker.upload import Shrunk, Upload
 from rota.world import World
 
@@ -99,6 +100,9 @@ class LiveLogs:
             return False
         except (Problem, Shrunk):
             return True  # lost: the heartbeat says so too; or cut by the job: its end will tell
+        except Exception:  # noqa: BLE001  (what one job left must not end the others' worker)
+            say_own_error(f"the log of attempt {attempt} is sent with its end")
+            return True
         finally:
             os.close(file)
         return True

@@ -16,11 +16,11 @@ from rota.worker.backoff import Backoff
 from rota.worker.calls import explain
 from rota.worker.deliver import Delivery, complete, needs_upload
 from rota.worker.gateway import Gateway
-from rota.worker.held import HeldAttempts, Phase
+from rota.worker.held import HeldAttempts, Note, Phase
 from rota.worker.link import Link
 from rota.worker.log import LiveLogs
 from rota.worker.options import WorkerOptions
-from rota.worker.say import say
+from rota.worker.say import say, say_own_error
 from rota.worker.shepherd.messages import LEASE, Ended
 from rota.worker.spool import Spool
 from rota.worker.workspace import Workspaces
@@ -76,9 +76,8 @@ class Reporter:
             self.clean(attempt)
             return
         held.phase = Phase.REPORTING
-        folder = self._workspaces.of(attempt)
         if finish.is_quick(end, held.note):
-            self.report(finish.finished(end, held.note, folder, self._options))
+            self.report(self._finished(end, held.note))
         else:
             self._spawn(self._put_together(end))
 
@@ -168,8 +167,14 @@ class Reporter:
         async with self._reading:
             held = self._held.get(attempt)
             if held is not None:
-                folder = self._workspaces.of(attempt)
-                self.report(await asyncio.to_thread(finish.finished, end, held.note, folder, self._options))
+                self.report(await asyncio.to_thread(self._finished, end, held.note))
+
+    def _finished(self, end: Ended, note: Note) -> Finished:
+        try:
+            return finish.finished(end, note, self._workspaces.of(AttemptId(end.attempt_id)), self._options)
+        except Exception:  # noqa: BLE001  (what one job left must not end the others' worker)
+            say_own_error(f"attempt {end.attempt_id} is reported without its files")
+            return finish.bare(end)
 
     def _hand_on(self, finished: Finished) -> None:
         if needs_upload(finished):
@@ -184,6 +189,9 @@ class Reporter:
         except Problem as problem:
             self.lose([finished.attempt_id], f"its files were not taken ({explain(problem)})")
             return
+        except Exception:  # noqa: BLE001  (as above)
+            say_own_error(f"attempt {finished.attempt_id} is reported without what was to be uploaded")
+            whole = finish.without_uploads(finished)
         if whole != finished and self._held.get(whole.attempt_id) is not None:
             await asyncio.to_thread(self._spool.write, [whole])
         self._unsent.append(whole)
@@ -238,4 +246,7 @@ class Reporter:
 def _remove(workspaces: Workspaces, spool: Spool, attempts: list[AttemptId]) -> None:
     spool.remove(attempts)
     for attempt in attempts:
-        workspaces.remove(attempt)
+        try:
+            workspaces.remove(attempt)
+        except Exception:  # noqa: BLE001  (as above)
+            say_own_error(f"the folder of attempt {attempt} stays until the next start")

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import traceback
 
 
 def say(line: str) -> None:
@@ -9,3 +10,8 @@ def say(line: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
+
+
+def say_own_error(what_follows: str) -> None:
+    """Tell of the exception that is being handled, which nobody foresaw, and what the worker does now."""
+    say(f"rota worker: an error of its own; {what_follows}\n{traceback.format_exc()}")
