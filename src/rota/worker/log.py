@@ -15,7 +15,7 @@ from rota.protocol.problems import Problem
 from rota.protocol.wire import INLINE_SIZE_BYTES_MAX, Base64, to_base64
 from rota.worker.backoff import TRANSIENT, Backoff
 from rota.worker.gateway import Gateway
-from rota.worker.say import say_own_error
+from rota.worker.say import Survived
 from rota.worker.upload import Shrunk, Upload
 from rota.world import World
 
@@ -54,7 +54,7 @@ class LiveLogs:
             self._is_grown.clear()
             for attempt in [attempt for attempt in self._sizes if attempt not in self._busy]:
                 size_bytes = self._sizes.pop(attempt)
-                self._busy[attempt] = asyncio.create_task(self._send_one(attempt, size_bytes))
+                self._busy[attempt] = asyncio.create_task(self._send_safely(attempt, size_bytes))
             done = {attempt: task for attempt, task in self._busy.items() if task.done()}
             for attempt in done:
                 del self._busy[attempt]
@@ -82,6 +82,11 @@ class LiveLogs:
         self._folders.pop(attempt, None)
         self._open.pop(attempt, None)
 
+    async def _send_safely(self, attempt: AttemptId, size_bytes: int) -> bool:
+        with Survived(f"the log of attempt {attempt} is sent with its end"):
+            return await self._send_one(attempt, size_bytes)
+        return True
+
     async def _send_one(self, attempt: AttemptId, size_bytes: int) -> bool:
         """False where the gateway could not take it now."""
         folder = self._folders.get(attempt)
@@ -100,9 +105,6 @@ class LiveLogs:
             return False
         except (Problem, Shrunk):
             return True  # lost: the heartbeat says so too; or cut by the job: its end will tell
-        except Exception:  # noqa: BLE001  (what one job left must not end the others' worker)
-            say_own_error(f"the log of attempt {attempt} is sent with its end")
-            return True
         finally:
             os.close(file)
         return True

@@ -20,7 +20,7 @@ from rota.worker.held import HeldAttempts, Note, Phase
 from rota.worker.link import Link
 from rota.worker.log import LiveLogs
 from rota.worker.options import WorkerOptions
-from rota.worker.say import say, say_own_error
+from rota.worker.say import Survived, say
 from rota.worker.shepherd.messages import LEASE, Ended
 from rota.worker.spool import Spool
 from rota.worker.workspace import Workspaces
@@ -170,11 +170,9 @@ class Reporter:
                 self.report(await asyncio.to_thread(self._finished, end, held.note))
 
     def _finished(self, end: Ended, note: Note) -> Finished:
-        try:
+        with Survived(f"attempt {end.attempt_id} is reported without its files"):
             return finish.finished(end, note, self._workspaces.of(AttemptId(end.attempt_id)), self._options)
-        except Exception:  # noqa: BLE001  (what one job left must not end the others' worker)
-            say_own_error(f"attempt {end.attempt_id} is reported without its files")
-            return finish.bare(end)
+        return finish.bare(end)
 
     def _hand_on(self, finished: Finished) -> None:
         if needs_upload(finished):
@@ -184,14 +182,13 @@ class Reporter:
             self._sendable.set()
 
     async def _upload(self, finished: Finished) -> None:
-        try:
-            whole = await complete(finished, self._delivery)
-        except Problem as problem:
-            self.lose([finished.attempt_id], f"its files were not taken ({explain(problem)})")
-            return
-        except Exception:  # noqa: BLE001  (as above)
-            say_own_error(f"attempt {finished.attempt_id} is reported without what was to be uploaded")
-            whole = finish.without_uploads(finished)
+        whole = finish.without_uploads(finished)
+        with Survived(f"attempt {finished.attempt_id} is reported without what was to be uploaded"):
+            try:
+                whole = await complete(finished, self._delivery)
+            except Problem as problem:
+                self.lose([finished.attempt_id], f"its files were not taken ({explain(problem)})")
+                return
         if whole != finished and self._held.get(whole.attempt_id) is not None:
             await asyncio.to_thread(self._spool.write, [whole])
         self._unsent.append(whole)
@@ -246,7 +243,5 @@ class Reporter:
 def _remove(workspaces: Workspaces, spool: Spool, attempts: list[AttemptId]) -> None:
     spool.remove(attempts)
     for attempt in attempts:
-        try:
+        with Survived(f"the folder of attempt {attempt} stays until the next start"):
             workspaces.remove(attempt)
-        except Exception:  # noqa: BLE001  (as above)
-            say_own_error(f"the folder of attempt {attempt} stays until the next start")
