@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rota.client import NoServer, find_endpoint
+from rota.client import AsyncClient, NoServer, find_endpoint
 
 
 @pytest.fixture
@@ -76,7 +76,33 @@ def test_a_token_does_not_cross_a_network_in_the_clear_unless_told() -> None:
         assert find_endpoint(loopback, "token", environ={}).token == "token"
 
 
-@pytest.mark.parametrize("address", ["rota.example", "ftp://rota.example", "http://", "https://user:word@rota.example"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rota.example", "ftp://rota.example", "http://", "https://user:word@rota.example", "http://[::1",
+        "http://127.0.0.1:99999", "http://127.0.0.1:x", "http://rota\n.example", "http://rota .example", "http://\udcff",
+    ],
+)  # fmt: skip
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(NoServer):
         find_endpoint(address, environ={})
+
+
+def test_a_profile_s_address_that_is_none_hinders_no_other(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[profiles.default]\nserver = "http://[::1"\ntoken = "t"\n')
+    found = find_endpoint("http://127.0.0.1:1", environ={"ROTA_CONFIG": str(tmp_path / "config.toml")})
+
+    assert found.token is None
+
+
+@pytest.mark.parametrize("token", ["é", "a\nb", "a b", "\udcff", "a\x7f"])
+def test_a_token_that_fits_in_no_header_is_refused_and_not_repeated(token: str) -> None:
+    with pytest.raises(NoServer, match=r"from argument.*one line of ASCII") as refusal:
+        find_endpoint("http://127.0.0.1:1", token, environ={})
+
+    assert token not in str(refusal.value)
+
+
+async def test_a_name_that_no_server_can_have_is_refused() -> None:
+    with pytest.raises(NoServer, match="not a server's address"):
+        AsyncClient("https://xn--é.example", "t")

@@ -1,5 +1,7 @@
 """What the SDK asks again, what it does not, and what it raises."""
 
+from urllib.parse import quote
+
 import pytest
 
 from client.fake_server import FakeServer, HurriedWorld, a_job, answer, problem, response
@@ -146,3 +148,27 @@ async def test_waiting_for_a_job_that_goes_on_ends_in_time_and_says_so() -> None
     async with FakeServer(answer(200, a_job(state="running"))) as server, client_of(server) as client:
         with pytest.raises(TimeoutError, match="goes on"):
             await client.wait("j1", timeout_s=0.2)
+
+
+@pytest.mark.parametrize("job_id", ["a/../../environments", "%2e%2e", "x\ny", "a?b#c"])
+async def test_an_id_leads_to_no_other_path(job_id: str) -> None:
+    async with FakeServer(answer(200, a_job())) as server, client_of(server) as client:
+        await client.job(job_id)
+
+    assert [asked.path for asked in server.asked] == [f"/api/v1/jobs/{quote(job_id, '')}"]
+
+
+async def test_what_makes_no_request_is_refused_here() -> None:
+    async with FakeServer(answer(200, a_job())) as server, client_of(server) as client:
+        for deed in (
+            client.job("\udcff"),
+            client.job(".."),
+            client.job(""),
+            client.submit(command=["\udcff"]),
+            anext(client.jobs(name="\udcff")),
+            anext(client.jobs(name="x" * 100_000)),
+        ):
+            with pytest.raises(InvalidRequest):
+                await deed
+
+    assert server.asked == []

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Literal, Self, Unpack
 from rota.client.download import AS_IT_IS, download
 from rota.client.follow import LogStream
 from rota.client.handle import AsyncJob
-from rota.client.jobs import Filters, JobCalls, SpecFields
+from rota.client.jobs import Filters, JobCalls, SpecFields, path_of
 from rota.client.places import PlaceCalls
 from rota.client.profile import find_endpoint
 from rota.client.transport import Call, NotUnderstood, Transport
@@ -118,7 +118,7 @@ class AsyncClient:
     async def save_log(self, job_id: str, to: BinaryIO, attempt: int | None = None) -> None:
         """The same into an empty file, however long the log is; the file stands at its start then."""
         params = {} if attempt is None else {"attempt": attempt}
-        await self._transport.save(Call(method="GET", path=f"/api/v1/jobs/{job_id}/log", params=params), to)
+        await self._transport.save(Call(method="GET", path=path_of(job_id, "/log"), params=params), to)
 
     def follow(self, job_id: str) -> LogStream:
         """The log's bytes as they are written, from the first one, until the job has ended."""
@@ -126,7 +126,7 @@ class AsyncClient:
 
     async def artifacts(self, job_id: str) -> list[Artifact]:
         """What the job brought back, by path."""
-        answer = await self._transport.ask(Call(method="GET", path=f"/api/v1/jobs/{job_id}/artifacts"), ArtifactList)
+        answer = await self._transport.ask(Call(method="GET", path=path_of(job_id, "/artifacts")), ArtifactList)
         return answer.artifacts
 
     async def download(self, job_id: str, path: str, to: str | Path = ".") -> Path:
@@ -145,7 +145,7 @@ class AsyncClient:
         Raises UnsafeArchive where the server sends anything but the artifacts that it lists.
         """
         artifacts = await self.artifacts(job_id)
-        call = Call(method="GET", path=f"/api/v1/jobs/{job_id}/artifacts.tar.gz", headers=AS_IT_IS)
+        call = Call(method="GET", path=path_of(job_id, "/artifacts.tar.gz"), headers=AS_IT_IS)
         with tempfile.TemporaryFile() as archive:
             await self._transport.save(call, archive)
             return unpack(archive, artifacts, Path(to))
@@ -158,7 +158,7 @@ class AsyncClient:
     async def flow_text(self, job_id: str, form: FlowFormat) -> str:
         """The same as a text to draw from: `plantuml`, `mermaid`, or the `json` itself."""
         headers = {"Accept": FLOW_TYPES[form]}
-        body = await self._transport.read(Call(method="GET", path=f"/api/v1/jobs/{job_id}/flow", headers=headers))
+        body = await self._transport.read(Call(method="GET", path=path_of(job_id, "/flow"), headers=headers))
         try:
             return body.decode("utf-8")
         except UnicodeDecodeError:

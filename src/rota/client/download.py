@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx2
 
 from rota.client.folder import Folder
+from rota.client.jobs import path_of
 from rota.client.transport import Broken, Call, Patience, Transport
 from rota.protocol.ids import JobId
 from rota.protocol.job import Artifact
@@ -35,7 +36,7 @@ async def fetch(transport: Transport, job_id: JobId, artifact: Artifact, file: B
     have_bytes = 0
     while True:
         resume = {"Range": f"bytes={have_bytes}-", "If-Range": f'"{artifact.sha256}"'} if have_bytes else {}
-        path = f"/api/v1/jobs/{job_id}/artifacts/{quote(artifact.path)}"
+        path = path_of(job_id, f"/artifacts/{quote(artifact.path)}")
         call = Call(method="GET", path=path, headers={**AS_IT_IS, **resume})
         try:
             async with transport.open(call) as response:

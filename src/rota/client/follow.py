@@ -12,6 +12,7 @@ from typing import TypeVar
 import httpx2
 import msgspec
 
+from rota.client.jobs import path_of
 from rota.client.transport import BACKOFF_MAX_S, Broken, Call, NotUnderstood, Patience, Transport
 from rota.protocol import wire
 from rota.protocol.ids import JobId
@@ -100,7 +101,7 @@ class LogStream:
     async def _read_once(self) -> AsyncGenerator[bytes]:
         call = Call(
             method="GET",
-            path=f"/api/v1/jobs/{self.job_id}/log",
+            path=path_of(self.job_id, "/log"),
             params={"encoding": "base64"},
             headers={"Accept": "text/event-stream"} | ({"Last-Event-ID": self._last_id} if self._last_id else {}),
             read_s=SILENCE_S,

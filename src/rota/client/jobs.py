@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
+from urllib.parse import quote
 
 from rota.client.transport import Call, NotReached, Transport
 from rota.protocol import job as protocol
 from rota.protocol.ids import JobId
-from rota.protocol.problems import RateLimited, Unavailable
+from rota.protocol.problems import InvalidRequest, RateLimited, Unavailable
 from rota.protocol.states import ENDED
 
 HELD_S_MAX = 60.0
@@ -48,6 +49,16 @@ class Filters(TypedDict, total=False):
     submitted_after: str
 
 
+def path_of(job_id: str, below: str = "") -> str:
+    """A job's path. Whatever the id holds, it leads to no other path. Raises InvalidRequest where it can be none."""
+    if job_id in {"", ".", ".."}:
+        raise InvalidRequest.of("id", "names no job")
+    try:
+        return f"/api/v1/jobs/{quote(job_id, '')}{below}"
+    except UnicodeEncodeError:
+        raise InvalidRequest.of("id", "is no valid text") from None
+
+
 class JobCalls:
     """The calls of `/api/v1/jobs` that answer with jobs."""
 
@@ -72,7 +83,7 @@ class JobCalls:
 
     async def job(self, job_id: str) -> protocol.Job:
         """One job, with its attempts. Raises NotFound."""
-        return await self.transport.ask(Call(method="GET", path=f"/api/v1/jobs/{job_id}"), protocol.Job)
+        return await self.transport.ask(Call(method="GET", path=path_of(job_id)), protocol.Job)
 
     async def jobs(self, limit: int | None = None, **filters: Unpack[Filters]) -> AsyncGenerator[protocol.Job]:
         """Jobs, newest first, page after page; at most `limit` of them."""
@@ -125,15 +136,15 @@ class JobCalls:
 
     async def held(self, job_id: JobId, held_s: float) -> protocol.Job:
         """The job as soon as it has ended, or as it is when `held_s` seconds are over."""
-        path, params = f"/api/v1/jobs/{job_id}", {"wait_s": f"{held_s:g}"}
+        path, params = path_of(job_id), {"wait_s": f"{held_s:g}"}
         call = Call(method="GET", path=path, params=params, read_s=held_s + READ_MARGIN_S)
         return await self.transport.ask(call, protocol.Job)
 
     async def cancel(self, job_id: str) -> protocol.Job:
         """Stop the job: at once where it waits, within a heartbeat where it runs. Raises Conflict once it has ended."""
-        return await self.transport.ask(Call(method="POST", path=f"/api/v1/jobs/{job_id}/cancel"), protocol.Job)
+        return await self.transport.ask(Call(method="POST", path=path_of(job_id, "/cancel")), protocol.Job)
 
     async def retry(self, job_id: str) -> protocol.Job:
         """Run an ended job once more, as a new attempt. Raises Conflict where it has not ended."""
-        call = Call(method="POST", path=f"/api/v1/jobs/{job_id}/retry", repeatable=False)
+        call = Call(method="POST", path=path_of(job_id, "/retry"), repeatable=False)
         return await self.transport.ask(call, protocol.Job)

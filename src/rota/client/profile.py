@@ -64,14 +64,14 @@ def find_endpoint(
     if found is None:
         raise NoServer("No server is known. Start one here with `rota dev`, or name one with --server or ROTA_SERVER.")
     address = checked_address(found.server or "")
-    explicit = [place for place in (given, environment) if place.token]
+    explicit = [place for place in (given, environment) if place.token and place.token.strip()]
     beside = [place for place in stored if place.token and place.server and same_server(place.server, address)]
     holder = next(iter([*explicit, *beside]), None)
     if holder is not None and not insecure and environ.get("ROTA_INSECURE", "") in {"", "0"}:
         refuse_open_wire(address)
     return Endpoint(
         server=address,
-        token=(holder.token or "").strip() if holder else None,
+        token=checked_token(holder.token or "", holder.origin) if holder else None,
         server_origin=found.origin,
         token_origin=holder.origin if holder else "nowhere",
     )
@@ -130,17 +130,35 @@ def first_line(path: Path) -> str | None:
 def checked_address(text: str) -> str:
     """The address without a trailing `/`. Raises NoServer where it is none."""
     text = text.strip().rstrip("/")
-    parts = urlsplit(text)
+    none = NoServer(f"`{text}` is not a server's address. Give one such as http://127.0.0.1:7682.")
+    try:
+        parts = urlsplit(text)
+        fits = parts.port != 0  # what cannot be a port raises
+    except ValueError:
+        raise none from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise NoServer(f"`{text}` is not a server's address. Give one such as http://127.0.0.1:7682.")
+        fits = False
+    if not fits or not text.isprintable() or " " in text:
+        raise none
     if parts.username or parts.password:
         raise NoServer("A server's address holds no password. Give the token with --token or ROTA_TOKEN.")
     return text
 
 
+def checked_token(text: str, origin: str) -> str:
+    """The token. Raises NoServer where it could not travel in a header: it is printable ASCII without spaces."""
+    token = text.strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise NoServer(f"The token (from {origin}) is none: a token is one line of ASCII. Copy it once more, whole.")
+    return token
+
+
 def same_server(one: str, other: str) -> bool:
     """Whether two addresses name one server, as far as the text tells."""
-    a, b = urlsplit(one.strip().rstrip("/")), urlsplit(other)
+    try:
+        a, b = urlsplit(one.strip().rstrip("/")), urlsplit(other)
+    except ValueError:
+        return False
     return (a.scheme, a.netloc.lower(), a.path) == (b.scheme, b.netloc.lower(), b.path)
 
 

@@ -12,9 +12,9 @@ import httpx2
 import msgspec
 
 import rota
-from rota.client.profile import Endpoint, is_loopback
+from rota.client.profile import Endpoint, NoServer, is_loopback
 from rota.protocol import wire
-from rota.protocol.problems import Problem, RateLimited, Unavailable, raised_again
+from rota.protocol.problems import InvalidRequest, Problem, RateLimited, Unavailable, raised_again
 from rota.world import SystemWorld, World
 
 T = TypeVar("T")
@@ -85,7 +85,10 @@ class Patience:
 
 
 class Transport:
-    """One server, its token and a pool of connections. `patience_s` bounds the repeats of one call."""
+    """One server, its token and a pool of connections. `patience_s` bounds the repeats of one call.
+
+    Raises NoServer where the server's name cannot be one.
+    """
 
     def __init__(self, endpoint: Endpoint, patience_s: float, world: World | None = None) -> None:
         self.endpoint, self.patience_s = endpoint, patience_s
@@ -93,13 +96,16 @@ class Transport:
         headers = {"User-Agent": f"rota/{rota.__version__}", "Rota-Protocol": "1"}
         if endpoint.token:
             headers["Authorization"] = f"Bearer {endpoint.token}"
-        self.http = httpx2.AsyncClient(
-            base_url=endpoint.server,
-            headers=headers,
-            verify=trust(endpoint.server),
-            follow_redirects=False,  # a token goes to the server that was named, and nowhere else
-            trust_env=not is_loopback(endpoint.server),  # a proxy has no business with this machine's own server
-        )
+        try:
+            self.http = httpx2.AsyncClient(
+                base_url=endpoint.server,
+                headers=headers,
+                verify=trust(endpoint.server),
+                follow_redirects=False,  # a token goes to the server that was named, and nowhere else
+                trust_env=not is_loopback(endpoint.server),  # a proxy has no business with this machine's own server
+            )
+        except httpx2.InvalidURL as error:
+            raise NoServer(f"`{endpoint.server}` is not a server's address: {error}. Mend it.") from None
 
     async def close(self) -> None:
         """Close the connections."""
@@ -145,14 +151,7 @@ class Transport:
     @asynccontextmanager
     async def open(self, call: Call) -> AsyncGenerator[httpx2.Response]:
         """One try: the response, its body not yet read. Raises Broken where another try may help, Problem where not."""
-        request = self.http.build_request(
-            call.method,
-            call.path,
-            content=None if call.body is None else wire.encode(call.body),
-            params=call.params,
-            headers={**({} if call.body is None else {"Content-Type": "application/json"}), **(call.headers or {})},
-            timeout=httpx2.Timeout(READ_S, connect=CONNECT_S, read=call.read_s),
-        )
+        request = self.request(call)
         try:
             response = await self.http.send(request, stream=True)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
@@ -165,6 +164,22 @@ class Transport:
             yield response
         finally:
             await response.aclose()
+
+    def request(self, call: Call) -> httpx2.Request:
+        """What is sent for it. Raises InvalidRequest where that would be no request: too long, or no valid text."""
+        try:
+            return self.http.build_request(
+                call.method,
+                call.path,
+                content=None if call.body is None else wire.encode(call.body),
+                params=call.params,
+                headers={**({} if call.body is None else {"Content-Type": "application/json"}), **(call.headers or {})},
+                timeout=httpx2.Timeout(READ_S, connect=CONNECT_S, read=call.read_s),
+            )
+        except httpx2.InvalidURL as error:
+            raise InvalidRequest.of("address", f"cannot be asked for: {error}") from None
+        except UnicodeEncodeError:
+            raise InvalidRequest.of("body" if call.body is not None else "address", "is no valid text") from None
 
     async def problem(self, response: httpx2.Response) -> Exception:
         """What to raise for an answer that says no."""
