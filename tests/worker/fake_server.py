@@ -33,6 +33,7 @@ class FakeServer:
 
     heartbeat_s: float = 1.0
     lease_s: float = 10.0
+    hold_s: float = 2.0
     url: str = ""
     calls: list[Call] = field(default_factory=list)
     queue: list[dict[str, Any]] = field(default_factory=list)
@@ -158,7 +159,7 @@ class FakeServer:
         if not self.queue:
             self.arrived.clear()
             try:
-                async with asyncio.timeout(min(body["wait_s"], 2)):
+                async with asyncio.timeout(min(body["wait_s"], self.hold_s)):
                     await self.arrived.wait()
             except TimeoutError:
                 return web.Response(status=204)

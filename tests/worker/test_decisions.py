@@ -14,7 +14,7 @@ from rota.protocol.ids import WorkerId
 from rota.protocol.problems import Unavailable
 from rota.worker.backoff import Backoff
 from rota.worker.credential import Kept, life_s, load, relocated, save
-from rota.worker.held import lease_end
+from rota.worker.held import lease_end, stop_margin_s
 from rota.worker.options import WrongOption, check_url
 from rota.worker.shepherd import memory
 from rota.world import SystemWorld
@@ -52,7 +52,8 @@ def test_a_retry_after_is_obeyed_and_spread() -> None:
 
 def test_a_job_is_gone_before_its_lease_ends() -> None:
     assert lease_end(sent_at=100, lease_s=30, margin_s=1) == 129
-    assert lease_end(sent_at=100, lease_s=1, margin_s=1) == 100.75
+    assert stop_margin_s(wanted_s=1, heartbeat_s=10) == 1
+    assert stop_margin_s(wanted_s=1, heartbeat_s=0.5) == 0.25
 
 
 @pytest.mark.parametrize(

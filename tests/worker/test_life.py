@@ -212,6 +212,20 @@ async def test_a_job_outlives_leases_while_they_are_renewed(server: FakeServer, 
     assert (await server.report(attempt))["result"]["exit_code"] == 0
 
 
+async def test_a_short_lease_is_renewed_in_time_also_of_an_offer_that_was_long_in_coming(
+    server: FakeServer, make_worker: MakeWorker
+) -> None:
+    """The time for which the question was held is in the offer's lease, and is over when it comes."""
+    server.heartbeat_s, server.lease_s, server.hold_s = 0.5, 1.5, 9
+    worker = make_worker(stop_margin_s=1, first_heartbeat_s=1).start()
+    await server.until(lambda: len(server.named("get-job")) >= 1)
+    await server.until(lambda: len(server.named("status")) >= 7)  # said again every 0.5 s
+    attempt = server.offer("sleep", "2")
+
+    assert (await server.report(attempt))["result"]["exit_code"] == 0
+    assert "lease" not in worker.said
+
+
 async def test_results_wait_for_the_server(server: FakeServer, worker: WorkerProcess, tmp_path: Path) -> None:
     """Source: guarantees.md, G10."""
     go_on = tmp_path / "go-on"

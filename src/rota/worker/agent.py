@@ -16,7 +16,7 @@ from rota.worker.backoff import Backoff
 from rota.worker.calls import explain
 from rota.worker.gateway import Gateway
 from rota.worker.heartbeat import Heartbeat
-from rota.worker.held import Held, HeldAttempts, Note, Phase
+from rota.worker.held import Held, HeldAttempts, Note, Phase, stop_margin_s
 from rota.worker.link import Link, ShepherdGone
 from rota.worker.log import LiveLogs
 from rota.worker.loop import Loop, stop_unstarted
@@ -24,7 +24,7 @@ from rota.worker.options import WorkerOptions
 from rota.worker.presence import Presence, repeat
 from rota.worker.registry import Registry
 from rota.worker.report import Reporter, Spawn
-from rota.worker.say import say
+from rota.worker.say import Survived, say
 from rota.worker.shepherd.loop import ENDED_FILE
 from rota.worker.shepherd.messages import Ended, Grown, Hello, bodies, read_events
 from rota.worker.spool import Spool
@@ -64,7 +64,10 @@ class Agent:
         self._reporter = Reporter(
             gateway, self._held, self._link, self._spool, self._workspaces, self._logs, world, options, uploads, spawn
         )
-        self._loop = Loop(gateway, self._presence, self._held, self._reporter, self._workspaces, world, options, spawn)
+        self._margin_s = stop_margin_s(options.stop_margin_s, neighbours.heartbeat_s)
+        self._loop = Loop(
+            gateway, self._presence, self._held, self._reporter, self._workspaces, world, options, self._margin_s, spawn
+        )
         self._heartbeat = Heartbeat(gateway, self._held, self._link, world, neighbours.heartbeat_s)
         self._heartbeat.cancel, self._heartbeat.lose = self.cancel, self._reporter.lose
         self._heartbeat.on_problem = Trouble(world, "heartbeat")
@@ -91,12 +94,13 @@ class Agent:
             ended.pop(report.attempt_id, None)
         for attempt in self._workspaces.left():
             if self._held.get(attempt) is None:
-                await asyncio.to_thread(self._workspaces.remove, attempt)
+                with Survived(f"the folder of attempt {attempt} stays until the next start"):
+                    await asyncio.to_thread(self._workspaces.remove, attempt)
         if not self._held.is_empty:
             say(f"taken up from before: {len(hello.running)} jobs that run, {len(ended) + len(spooled)} to report")
         self._reporter.resume(spooled)
         self._spawn(self._hear())
-        self._spawn(self._heartbeat.beat(self._options.first_heartbeat_s, self._options.stop_margin_s))
+        self._spawn(self._heartbeat.beat(self._options.first_heartbeat_s, self._margin_s))
         return list(ended.values())
 
     async def introduce(self) -> None:

@@ -55,12 +55,14 @@ class Heartbeat:
             pause_s = self._every_s
 
     async def _pause(self, pause_s: float, first_s: float) -> None:
-        """Until the next beat; at most `first_s` longer once something new is held."""
+        """Until the next beat; at most `first_s` longer once something new is held, and well before its lease ends."""
         end = self._world.monotonic() + pause_s
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._held.heard.wait()
-        await self._world.sleep(max(0.0, min(first_s, end - self._world.monotonic())))
+        present = self._world.monotonic()
+        soonest_s = (self._held.soonest_deadline(present) - present) / 2
+        await self._world.sleep(max(0.0, min(first_s, soonest_s, end - present)))
 
     def _renew(self, ids: Sequence[AttemptId], renewed: Renewed, deadline: float) -> None:
         kept = [attempt for attempt in ids if attempt not in renewed.lost]

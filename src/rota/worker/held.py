@@ -77,6 +77,11 @@ class HeldAttempts:
         self._untold -= count
         self.changed.set()
 
+    def soonest_deadline(self, after: float) -> float:
+        """The next end of a lease after that moment, of what is not over yet; infinite where there is none."""
+        held = (one.deadline for one in self._held.values() if one.phase is not Phase.REPORTING)
+        return min((deadline for deadline in held if deadline > after), default=float("inf"))
+
     @property
     def ids(self) -> list[AttemptId]:
         """All of them."""
@@ -102,6 +107,14 @@ class HeldAttempts:
         return [held for held in self._held.values() if held.phase is phase]
 
 
+def stop_margin_s(wanted_s: float, heartbeat_s: float) -> float:
+    """How long before the end of its lease a job is killed: never so long that a heartbeat could not renew it."""
+    return min(wanted_s, heartbeat_s / 2)
+
+
 def lease_end(sent_at: float, lease_s: float, margin_s: float) -> float:
-    """When a job must be gone: the lease counts from before the question was sent, less a margin to die in."""
-    return sent_at + lease_s - min(margin_s, lease_s / 4)
+    """When a job must be gone: the lease counts from before the question was sent, less a margin to die in.
+
+    An offer's `lease_s` includes the time for which the question was held, so no part of it can be the margin.
+    """
+    return sent_at + lease_s - margin_s

@@ -43,7 +43,7 @@ class Loop:
 
     def __init__(
         self, gateway: Gateway, presence: Presence, held: HeldAttempts, reporter: Reporter, workspaces: Workspaces,
-        world: World, options: WorkerOptions, spawn: Spawn,
+        world: World, options: WorkerOptions, margin_s: float, spawn: Spawn,
     ) -> None:  # fmt: skip
         self.draining = asyncio.Event()
         self._gateway = gateway
@@ -53,6 +53,7 @@ class Loop:
         self._workspaces = workspaces
         self._world = world
         self._options = options
+        self._margin_s = margin_s
         self._asking = Backoff(world, max_s=options.backoff_s_max)
         self._registering = Backoff(world, first_s=1, max_s=options.backoff_s_max)
         self._spawn = spawn
@@ -207,7 +208,7 @@ class Loop:
                 return
 
     def _deadline(self, offer: Offer, sent_at: float) -> float:
-        return lease_end(sent_at, offer.lease_s, self._options.stop_margin_s)
+        return lease_end(sent_at, offer.lease_s, self._margin_s)
 
     async def _unless_draining(self, what: Coroutine[Any, Any, T]) -> T | None:
         """Its result; None, and an end to it, when the worker is told to drain."""

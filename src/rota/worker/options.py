@@ -41,7 +41,7 @@ class WorkerOptions:
     log_flush_s: float = 0.25
     """How often new log bytes are sent while a job runs."""
     stop_margin_s: float = 1
-    """How long before the end of its lease a job is killed; at most a quarter of the lease."""
+    """How long before the end of its lease a job is killed; at most half a heartbeat's interval."""
     first_heartbeat_s: float = 1
     """When, after its start, a job is shown as running."""
     backoff_s_max: float = 30
