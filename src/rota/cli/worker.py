@@ -11,6 +11,8 @@ from rota.cli.exit_codes import Code
 from rota.cli.failure import Failure
 from rota.cli.spec_options import pairs
 
+MEBIBYTE = 1024 * 1024
+
 
 @click.command(
     cls=Command,
@@ -38,6 +40,20 @@ from rota.cli.spec_options import pairs
     help="Its folder: credential, jobs' folders, what is still to be reported.",
     show_default="below the user's data folder",
 )
+@option(
+    "--log-size-bytes-max",
+    metavar="N",
+    type=click.IntRange(1),
+    default=256 * MEBIBYTE,
+    help="The longest log of a job; what is beyond is cut, with a mark, and the job goes on.",
+)
+@option(
+    "--artifact-size-bytes-max",
+    metavar="N",
+    type=click.IntRange(1),
+    default=10 * 1024 * MEBIBYTE,
+    help="The largest file that a job may bring back; a larger one is told as a problem.",
+)
 @option("--insecure", is_flag=True, envvar="ROTA_INSECURE", help="Speak http:// to another machine too.")
 @click.pass_context
 def command(
@@ -49,6 +65,8 @@ def command(
     slots: int | None,
     label: tuple[str, ...],
     work_dir: Path | None,
+    log_size_bytes_max: int,
+    artifact_size_bytes_max: int,
     insecure: bool,
 ) -> None:
     """Run a worker on this machine.
@@ -71,6 +89,8 @@ def command(
             labels=pairs("--label", label),
             work_dir=work_dir or Path(platformdirs.user_data_path("rota")) / "workers" / name.replace("/", "_"),
             insecure=insecure,
+            log_size_bytes_max=log_size_bytes_max,
+            artifact_size_bytes_max=artifact_size_bytes_max,
         )
     except WrongOption as wrong:
         raise Failure(str(wrong), "", Code.USAGE) from None
