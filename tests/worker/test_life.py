@@ -252,6 +252,32 @@ async def test_a_restart_needs_no_token(server: FakeServer, worker: WorkerProces
     assert (worker.work_dir / "credential.json").stat().st_mode & 0o777 == 0o600
 
 
+async def test_a_worker_that_the_server_forgot_enrols_anew_and_works_on(
+    server: FakeServer, worker: WorkerProcess
+) -> None:
+    await server.report(server.offer("true"))
+    worker.signal(signal.SIGTERM)
+    assert await worker.ended() == 0
+
+    async def enrol(_request: Any, _body: Any) -> Any:  # noqa: ANN401
+        credential = {"method": "jwt", "token": "t9", "expires_at": None}
+        urls = {"gateway_url": server.url, "registry_url": server.url}
+        answer = {"worker_id": "w9", "environment": "e", "credential": credential, "heartbeat_s": 1, **urls}
+        return web.json_response(answer, status=201)
+
+    async def unless_new(request: Any, _body: Any) -> Any:  # noqa: ANN401
+        return None if request.headers["Authorization"] == "Bearer t9" else problem(401, "unauthenticated")
+
+    server.override |= dict.fromkeys(("get-job", "status", "heartbeat", "renew", "job-finished"), unless_new)
+    server.override["enrol"] = enrol
+    worker.start()
+
+    assert (await server.report(server.offer("true")))["result"]["exit_code"] == 0
+    assert b'"t9"' in (worker.work_dir / "credential.json").read_bytes()
+    worker.signal(signal.SIGTERM)
+    assert await worker.ended() == 0
+
+
 async def test_a_refused_token_ends_the_worker_with_a_message(server: FakeServer, make_worker: MakeWorker) -> None:
     worker = make_worker(token="wrong").start()
 

@@ -35,6 +35,10 @@ LEFT, FAILED, WRONG, REFUSED = 0, 1, 2, 4
 """Exit codes: left in order; this machine or folder cannot do it; an option is wrong; the server does not want us."""
 
 
+class Forgotten(Exception):
+    """The environment does not know the kept credential, and there is a token to enrol anew with."""
+
+
 class NotWanted(Exception):
     """The environment does not, or no longer, accept this worker. The text says what to do."""
 
@@ -86,9 +90,13 @@ async def _serve(options: WorkerOptions, world: World) -> int:
     """Work until told to stop. After an error of its own it starts over: what ran runs on, and is taken up."""
     signals = Signals()
     backoff = Backoff(world, first_s=1, max_s=options.backoff_s_max)
+    is_forgotten = False
     while True:
         try:
-            return await _serve_once(options, world, signals)
+            return await _serve_once(options, world, signals, is_forgotten=is_forgotten)
+        except Forgotten:
+            say("the kept credential is no longer accepted; enrolling anew")
+            is_forgotten = True
         except NotWanted as error:
             say(f"rota worker: {error}")
             return REFUSED
@@ -107,9 +115,10 @@ async def _paused(backoff: Backoff) -> bool:
     return True
 
 
-async def _serve_once(options: WorkerOptions, world: World, signals: "Signals") -> int:
+async def _serve_once(options: WorkerOptions, world: World, signals: "Signals", *, is_forgotten: bool) -> int:
     async with Calls(str(uuid.uuid4())) as calls:
-        served = await signals.pass_by(_first_failure(_enrolled(options, world, calls, signals)))
+        kept = None if is_forgotten else load(options.work_dir)
+        served = await signals.pass_by(_first_failure(_enrolled(options, kept, world, calls, signals)))
         return LEFT if served is None else served
 
 
@@ -159,10 +168,9 @@ async def _first_failure(work: Coroutine[Any, Any, int]) -> int:
         raise group.exceptions[0] from None
 
 
-async def _enrolled(options: WorkerOptions, world: World, calls: Calls, signals: Signals) -> int:
-    """Have a credential, then work with it."""
+async def _enrolled(options: WorkerOptions, kept: Kept | None, world: World, calls: Calls, signals: Signals) -> int:
+    """Have a credential, then work with it. Raises Forgotten, NotWanted."""
     refused = asyncio.Event()
-    kept = load(options.work_dir)
     is_fresh = kept is None
     kept = relocated(kept, options.server_url) if kept else await _enrol(options, world, calls)
     if kept.labels != options.labels and not is_fresh:
@@ -189,9 +197,7 @@ async def _enrolled(options: WorkerOptions, world: World, calls: Calls, signals:
         except Unauthenticated:
             if is_fresh or options.token is None:
                 raise NotWanted(_no_longer(options)) from None
-            say("the kept credential is no longer accepted; enrolling anew")
-            credential.kept = await _enrol(options, world, calls)
-            await agent.introduce()
+            raise Forgotten from None
         refused.clear()
         signals.obey(agent)
         say(
