@@ -218,3 +218,16 @@ async def test_usage_is_the_kernels(server: FakeServer, worker: WorkerProcess) -
     assert usage["user_s"] > 0.01
     assert usage["wall_s"] >= usage["user_s"] * 0.9
     assert usage["max_rss_bytes"] > 100_000
+
+
+async def test_a_folder_of_path_that_cannot_be_searched_is_passed_over(
+    server: FakeServer, worker: WorkerProcess
+) -> None:
+    """As execvp(3) does it. A name that is too long for the machine stands for one that is closed to the worker."""
+    path = f"/{'x' * 300}:{os.environ['PATH']}"
+
+    there = await server.report(server.offer("true", env={"PATH": path}))
+    nowhere = await server.report(server.offer("no-such-program", env={"PATH": path}))
+
+    assert there["result"]["exit_code"] == 0
+    assert nowhere["result"]["message"] == "no-such-program: command not found"

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,10 +37,11 @@ def start(argv: list[bytes], environment: Mapping[bytes, bytes], folder: str, ou
     """
     home = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.chdir(folder)
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise NotStarted(f"the job's folder cannot be entered: {error.strerror}") from error
         return _spawn(argv, environment, output)
-    except OSError as error:
-        raise NotStarted(f"the job's folder cannot be entered: {error.strerror}") from error
     finally:
         os.fchdir(home)
         os.close(home)
@@ -65,7 +67,7 @@ def _find(name: bytes, path: bytes) -> bytes:
     if b"/" in name:
         return name
     candidates = [(folder or b".") + b"/" + name for folder in path.split(b":")]
-    files = [candidate for candidate in candidates if Path(os.fsdecode(candidate)).is_file()]
+    files = [candidate for candidate in candidates if _is_file(candidate)]
     for candidate in files:
         if os.access(candidate, os.X_OK):
             return candidate
@@ -73,6 +75,14 @@ def _find(name: bytes, path: bytes) -> bytes:
     if files:
         raise NotStarted(f"{shown}: permission denied", NOT_EXECUTABLE)
     raise NotStarted(f"{shown}: command not found", NOT_FOUND)
+
+
+def _is_file(path: bytes) -> bool:
+    """Not so where it cannot be seen: a folder that is closed to us, a name that is too long, or with a NUL."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116  (bytes)
+    except (OSError, ValueError):
+        return False
 
 
 def _why(name: bytes, error: OSError) -> tuple[str, int | None]:
