@@ -25,6 +25,7 @@ ADVICE: dict[type[Problem], str] = {
     NotFound: "`rota list` shows the jobs there are.",
     Unauthenticated: "Give a token with ROTA_TOKEN or --token; `rota env token --kind submit` makes one.",
     Forbidden: "Ask for a token of another kind, or of that environment.",
+    InvalidRequest: "Mend that; the command's --help says what it takes.",
     Internal: "Look into the server's log, then try again.",
 }
 

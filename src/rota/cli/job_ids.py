@@ -10,6 +10,7 @@ import platformdirs
 
 from rota.cli.exit_codes import Code
 from rota.cli.failure import Failure
+from rota.cli.terminal import printable
 from rota.client import AsyncClient, Client
 from rota.protocol.ids import JobId
 
@@ -39,8 +40,8 @@ def plain(text: str) -> JobId | None:
         return JobId(whole[-1])
     if text == LAST or PREFIX.fullmatch(text.lower()):
         return None
-    if "/" in text or "\0" in text or not text:
-        raise Failure(f"`{text}` names no job.", "Give an id, the beginning of one, or `last`.", Code.USAGE)
+    if "/" in text or not text.isprintable() or not text.strip("."):
+        raise Failure(f"`{printable(text)}` names no job.", "Give an id, the beginning of one, or `last`.", Code.USAGE)
     return JobId(text)  # ids are opaque: what looks like none of ours may be another server's
 
 

@@ -1,6 +1,7 @@
 """`rota`: finds the command, and imports it only then, so that `rota --help` is there at once."""
 
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import click
 import rota
 from rota.cli.command import JSON_HELP, server_options, shared, talk_options, write_examples
 from rota.cli.context import Settings
+from rota.cli.door import check
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Start here": {
@@ -122,6 +124,7 @@ def run(arguments: Sequence[str]) -> int:
     """Do what the command line says and return the exit code. A user's error never shows a traceback."""
     settings = Settings()
     try:
+        check(arguments, os.environ)
         answer = cli.main(args=list(arguments), prog_name="rota", standalone_mode=False, obj=settings)
     except (KeyboardInterrupt, click.Abort):
         click.echo("", err=True)

@@ -121,7 +121,7 @@ def is_terminal(stream: TextIO | Any) -> bool:  # noqa: ANN401  (a replaced stre
     """Whether a person looks at it."""
     try:
         return bool(stream.isatty())
-    except ValueError:  # closed
+    except (ValueError, AttributeError):  # closed here, or before this program began
         return False
 
 

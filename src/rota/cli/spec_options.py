@@ -1,6 +1,7 @@
 """The options of `run` and `submit`, and the spec that they make."""
 
 import base64
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,15 @@ from typing import Any, TypeVar
 import click
 
 from rota.cli.command import option
+from rota.cli.door import is_text, legible
 from rota.cli.quantities import Duration
+from rota.protocol.paths import check_path
+from rota.protocol.problems import InvalidRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 PAIR = "KEY=VALUE"
+SCRIPT_MAX = 16 * 1024 * 1024
+"""Longest script, in characters: more than anybody writes, and an end for /dev/zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +99,8 @@ def pairs(spelling: str, given: Sequence[str], environ: Mapping[str, str] | None
         key, equals, value = text.partition("=")
         if not equals and environ is not None and key in environ:
             value = environ[key]
+            if not is_text(value):
+                raise click.UsageError(f"{spelling}: the variable `{key}` is no text in UTF-8 here.")
         elif not equals and environ is not None:
             raise click.UsageError(f"{spelling}: the variable `{key}` is not set here; write {key}=VALUE.")
         elif not equals or not key:
@@ -103,13 +111,18 @@ def pairs(spelling: str, given: Sequence[str], environ: Mapping[str, str] | None
 
 def read_script(file: str) -> str:
     """The script's text."""
+    if file == "-" and sys.stdin is None:
+        raise click.UsageError("--script: there is no stdin to read; it is closed.")
     try:
         with click.open_file(file, encoding="utf-8") as opened:
-            return str(opened.read())
+            text = str(opened.read(SCRIPT_MAX + 1))
     except UnicodeDecodeError:
         raise click.UsageError(f"--script: {file} is no text in UTF-8.") from None
     except OSError as error:
         raise click.UsageError(f"--script: {file}: {error.strerror}.") from None
+    if len(text) > SCRIPT_MAX:
+        raise click.UsageError(f"--script: {file} is longer than {SCRIPT_MAX} characters; make it an --input.")
+    return text
 
 
 def read_inputs(given: str) -> list[dict[str, str]]:
@@ -123,6 +136,8 @@ def read_inputs(given: str) -> list[dict[str, str]]:
     inside = not path.is_absolute() and ".." not in path.parts
     destination = destination.rstrip("/") or (path.as_posix() if inside else path.resolve().name)
     if not path.is_dir():
+        if not path.is_file():
+            raise click.UsageError(f"--input: {path} is no regular file and no folder.")
         return [as_input(path, destination)]
     found = sorted(file for file in path.rglob("*") if file.is_file())
     names = [file.relative_to(path).as_posix() for file in found]
@@ -131,5 +146,11 @@ def read_inputs(given: str) -> list[dict[str, str]]:
 
 
 def as_input(file: Path, path: str) -> dict[str, str]:
-    """One input, as protocol.md has it."""
+    """One input, as protocol.md has it. Raises click.UsageError where the job could have no such file."""
+    if not is_text(path):
+        raise click.UsageError(f"--input: the name `{legible(path)}` is no text in UTF-8; rename the file.")
+    try:
+        check_path(path, "--input")
+    except InvalidRequest as error:
+        raise click.UsageError(error.detail) from None
     return {"path": path, "content": base64.b64encode(file.read_bytes()).decode("ascii")}
