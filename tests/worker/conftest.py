@@ -1,5 +1,7 @@
 """A fake server and a real worker for each test."""
 
+import os
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -35,3 +37,15 @@ def make_worker(server: FakeServer, tmp_path: Path) -> Iterator[MakeWorker]:
 def worker(make_worker: MakeWorker) -> WorkerProcess:
     """A worker that runs, with two slots."""
     return make_worker().start()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Two megabytes."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: a small file system is mounted")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -1,5 +1,6 @@
 """What a job can do to its folder: nested beyond measure, locked, busy. Source: guarantees.md, F45."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -15,7 +16,7 @@ from rota.worker.artifacts import collect
 from rota.worker.removal import DEPTH_MAX
 from rota.worker.workspace import Workspaces
 from worker.fake_server import FakeServer
-from worker.rig import WorkerProcess, eventually
+from worker.rig import MakeWorker, WorkerProcess, eventually
 from worker.test_files import left_in
 
 NOBODY = 65534
@@ -89,6 +90,26 @@ def test_what_cannot_be_removed_is_put_aside_once(tmp_path: Path, monkeypatch: p
 
     assert workspaces.left() == []
     assert (tmp_path / "quarantine" / "a" / "work" / "file").exists()
+
+
+async def test_a_full_disk_gives_jobs_back_instead_of_ending_them(
+    server: FakeServer, make_worker: MakeWorker, small_disk: Path, tmp_path: Path
+) -> None:
+    worker = make_worker(disk_free_bytes_min=0)
+    worker.said_file, worker.work_dir = tmp_path / "said", small_disk / "w"
+    worker.start()
+    await server.report(server.offer("true"))
+    with (small_disk / "fill").open("wb", buffering=0) as fill, contextlib.suppress(OSError):
+        while fill.write(bytes(4096)):
+            pass
+    attempt = server.offer(script="true")
+    await server.until(lambda: server.named("refuse-job"))
+    (small_disk / "fill").unlink()
+
+    [refused] = server.named("refuse-job")[0].body["attempts"]
+    assert (refused["attempt_id"], "No space left" in refused["reason"]) == (attempt, True)
+    assert (await server.report(server.offer(script="true")))["result"]["exit_code"] == 0
+    assert attempt not in server.finished
 
 
 def _busy(_folder: Path) -> None:

@@ -3,12 +3,9 @@
 import os
 import re
 import signal
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiohttp import web
 
 from worker.fake_server import FakeServer, problem
@@ -337,18 +334,6 @@ async def test_nothing_is_sent_in_the_clear_to_another_machine(server: FakeServe
 
     assert await worker.ended() == 2
     assert "https://" in worker.said
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Two megabytes."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: a small file system is mounted")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 async def test_a_full_disk_loses_no_result_and_ends_no_worker(

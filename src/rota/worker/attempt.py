@@ -54,7 +54,7 @@ def _argv(offer: Offer, folder: Path) -> list[bytes]:
     try:
         script.write_text(offer.spec.script, encoding="utf-8", newline="")
     except OSError as error:
-        raise NotPrepared(f"the script cannot be written: {error.strerror}") from error
+        raise NotPrepared(f"the script cannot be written: {error.strerror}", error) from error
     return [b"/bin/sh", b"-eu", os.fsencode(script)]
 
 

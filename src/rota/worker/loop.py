@@ -80,6 +80,10 @@ class Loop:
             say(f"{self._options.work_dir} is full: no job is asked for until there is room")
             await self._unless_draining(self._world.sleep(DISK_LOOK_S))
             return False
+        if self._reporter.is_in_trouble:
+            self._reporter.is_in_trouble = False
+            await self._unless_draining(self._reporter.trouble.pause())
+            return False
         if self._is_crowded and self._held.slots_to_ask_for < self._options.slots:
             await self._unless_draining(self._world.sleep(LINGER_S))
         return True
@@ -179,6 +183,8 @@ class Loop:
             self._reporter.clean(held.attempt_id)
         elif held.is_cancelled:
             self._reporter.unstarted(held.attempt_id, Reason.CANCELLED, "Cancelled before it was started.")
+        elif isinstance(command, NotPrepared) and command.is_of_machine:
+            self._reporter.give_back(held, str(command))
         elif isinstance(command, NotPrepared):
             self._reporter.unstarted(held.attempt_id, Reason.NOT_STARTED, str(command))
         else:

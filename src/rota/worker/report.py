@@ -11,17 +11,18 @@ from typing import Any
 from rota.protocol.ids import AttemptId
 from rota.protocol.job_finished import Finished, Reason
 from rota.protocol.problems import InvalidRequest, Problem, TooLarge
+from rota.protocol.refuse_job import Refusal
 from rota.worker import finish
 from rota.worker.backoff import Backoff
 from rota.worker.calls import explain
 from rota.worker.deliver import Delivery, complete, needs_upload
 from rota.worker.gateway import Gateway
-from rota.worker.held import HeldAttempts, Note, Phase
+from rota.worker.held import Held, HeldAttempts, Note, Phase
 from rota.worker.link import Link
 from rota.worker.log import LiveLogs
 from rota.worker.options import WorkerOptions
 from rota.worker.say import Survived, say
-from rota.worker.shepherd.messages import LEASE, Ended
+from rota.worker.shepherd.messages import LEASE, MACHINE, Ended
 from rota.worker.spool import Spool
 from rota.worker.workspace import Workspaces
 from rota.world import World
@@ -44,6 +45,8 @@ class Reporter:
     ) -> None:  # fmt: skip
         self.untold = asyncio.Event()
         self.link = link
+        self.trouble = Backoff(world, first_s=1, max_s=options.backoff_s_max)
+        self.is_in_trouble = False
         self._gateway = gateway
         self._held = held
         self._spool = spool
@@ -75,6 +78,10 @@ class Reporter:
             self.link.forget([attempt])
             self.clean(attempt)
             return
+        if end.reason == MACHINE:
+            self.give_back(held, end.message or "")
+            return
+        self.trouble.succeeded()
         held.phase = Phase.REPORTING
         if finish.is_quick(end, held.note):
             self.report(self._finished(end, held.note))
@@ -87,6 +94,12 @@ class Reporter:
         if held is not None:
             held.phase = Phase.REPORTING
             self.report(finish.unstarted(attempt, reason, message))
+
+    def give_back(self, held: Held, why: str) -> None:
+        """Nothing was started, and the machine is at fault: another worker may have it, or this one later."""
+        held.phase = Phase.REPORTING
+        self.is_in_trouble = True
+        self._spawn(self._give_back(held.attempt_id, why))
 
     def report(self, finished: Finished) -> None:
         """Into the line."""
@@ -161,6 +174,20 @@ class Reporter:
                     say(f"{len(batch)} results wait: the gateway does not take them ({explain(problem)})")
                 self._unsent = batch + self._unsent
                 await backoff.pause(problem)
+
+    async def _give_back(self, attempt: AttemptId, why: str) -> None:
+        say(f"attempt {attempt} is given back, nothing was started: {why}")
+        try:
+            is_taken = attempt in (await self._gateway.refuse_job([Refusal(attempt, f"worker: {why}"[:1000])])).accepted
+        except Problem as problem:
+            say(f"the refusal was not taken: {explain(problem)}")
+            is_taken = False
+        if not is_taken:
+            self.report(finish.unstarted(attempt, Reason.NOT_STARTED, why))
+            return
+        self.link.forget([attempt])
+        self._done(attempt)
+        self.untold.set()
 
     async def _put_together(self, end: Ended) -> None:
         attempt = AttemptId(end.attempt_id)

@@ -18,6 +18,7 @@ from rota.protocol.problems import InvalidRequest
 from rota.protocol.spec import Input
 from rota.worker.removal import remove_all
 from rota.worker.say import say
+from rota.worker.shepherd.messages import OF_THE_MACHINE
 
 Fetch = Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]]
 
@@ -28,7 +29,11 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
 class NotPrepared(Exception):
-    """The job cannot be started with what it was given; the text says why."""
+    """The job cannot be started with what it was given, or on this machine now; the text says why."""
+
+    def __init__(self, message: str, error: OSError | None = None) -> None:
+        super().__init__(message)
+        self.is_of_machine = error is not None and error.errno in OF_THE_MACHINE
 
 
 class Workspaces:
@@ -57,7 +62,7 @@ class Workspaces:
                 os.mkdir(folder, 0o700)  # noqa: PTH102  (hot)
                 os.mkdir(f"{folder}/work", 0o700)  # noqa: PTH102  (hot)
         except OSError as error:
-            raise NotPrepared(f"the job's folder cannot be made: {error.strerror}") from error
+            raise NotPrepared(f"the job's folder cannot be made: {error.strerror}", error) from error
         return folder
 
     def remove(self, attempt: AttemptId) -> None:
@@ -147,7 +152,7 @@ async def _receive(file: int, wanted: Input, pieces: AsyncIterator[bytes]) -> No
             while rest:
                 rest = rest[os.write(file, rest) :]
         except OSError as error:
-            raise NotPrepared(f"input {wanted.path}: {error.strerror}") from error
+            raise NotPrepared(f"input {wanted.path}: {error.strerror}", error) from error
     if size_bytes != wanted.size_bytes:
         raise NotPrepared(f"input {wanted.path}: {size_bytes} bytes came instead of {wanted.size_bytes}")
     if digest.hexdigest() != wanted.sha256:
@@ -170,7 +175,7 @@ def _create(work: int, path: str) -> int:
     except InvalidRequest as problem:
         raise NotPrepared(f"input {path}: {problem.detail}") from problem
     except OSError as error:
-        raise NotPrepared(f"input {path}: {error.strerror}") from error
+        raise NotPrepared(f"input {path}: {error.strerror}", error) from error
     finally:
         for one in opened:
             os.close(one)

@@ -10,7 +10,7 @@ from rota.worker.shepherd.job import LEFTOVERS_S_MAX, Job, not_started, now
 from rota.worker.shepherd.log import Log
 from rota.worker.shepherd.memory import OutOfMemory
 from rota.worker.shepherd.messages import LEASE, Ended, Running, Start
-from rota.worker.shepherd.process import NotStarted, start
+from rota.worker.shepherd.process import NotStarted, is_of_machine, start
 
 CANCELLED, TIMED_OUT = "cancelled", "timed_out"
 RETRY_KILL_S = 0.01
@@ -52,7 +52,8 @@ class Herd:
             self.ended[command.attempt_id] = not_started(command, error)
         except (OSError, ValueError) as error:
             cause = error.strerror if isinstance(error, OSError) else error
-            why = NotStarted(f"the worker could not make a process: {cause}")
+            at_fault = isinstance(error, OSError) and is_of_machine(error)
+            why = NotStarted(f"the worker could not make a process: {cause}", is_of_machine=at_fault)
             self.ended[command.attempt_id] = not_started(command, why)
 
     def extend(self, attempts: Iterable[str], deadline: float) -> None:

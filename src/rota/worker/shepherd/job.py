@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from time import CLOCK_BOOTTIME, clock_gettime, time
 
 from rota.worker.shepherd.log import Log
-from rota.worker.shepherd.messages import LEASE, Ended, Running, Start
+from rota.worker.shepherd.messages import LEASE, MACHINE, Ended, Running, Start
 from rota.worker.shepherd.process import NotStarted
 
 LEFTOVERS_S_MAX = 10.0
@@ -100,8 +100,9 @@ class Job:
 
 def not_started(start: Start, error: NotStarted) -> Ended:
     """The end of a job whose process could not be made."""
+    reason = MACHINE if error.is_of_machine else "not_started"
     return Ended(
-        attempt_id=start.attempt_id, note=start.note, reason="not_started", message=str(error),
+        attempt_id=start.attempt_id, note=start.note, reason=reason, message=str(error),
         exit_code=error.exit_code, signal=None, started_at=None, finished_at=time(), wall_s=0, user_s=0, system_s=0,
         max_rss_bytes=0, log_size_bytes=0, log_problem=None,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 Points in time are seconds of CLOCK_BOOTTIME, which both processes share, except `started_at` and `finished_at`.
 """
 
+import errno
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,8 +73,9 @@ class Running(Message, frozen=True):
 class Ended(Message, frozen=True):
     """A job whose process is no more, nor any of its descendants.
 
-    `reason` is one of the protocol's, or `lease`: killed because nobody moved its deadline. `log_problem` says why
-    the log is not whole; `started_at` and `finished_at` are seconds of the wall clock, for people.
+    `reason` is one of the protocol's, or `lease`: killed because nobody moved its deadline, or
+    `machine`. `log_problem` says why the log is not whole; `started_at` and `finished_at` are seconds of the
+    wall clock, for people.
     """
 
     attempt_id: str
@@ -107,6 +109,13 @@ class Grown(Message, frozen=True):
 
 LEASE = "lease"
 """The reason of an end that is reported to nobody: the lease ran out."""
+
+MACHINE = "machine"
+"""The reason of an end without a start, for which the machine is at fault and not the job: it is given back."""
+OF_THE_MACHINE = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
+)
+"""Errors that say nothing about the job."""
 
 Command = Start | Extend | Stop | Kill | Forget | Leave
 Event = Hello | Grown | Ended

@@ -7,6 +7,8 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from rota.worker.shepherd.messages import OF_THE_MACHINE
+
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 """Exit codes that a shell gives where it cannot start a program (POSIX, "Exit Status for Commands")."""
 
@@ -25,8 +27,9 @@ _DEFAULT_SIGNALS = [signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTER
 class NotStarted(Exception):
     """No process was made; `exit_code` is the shell's for such a case, or None where the machine is at fault."""
 
-    def __init__(self, message: str, exit_code: int | None = None) -> None:
+    def __init__(self, message: str, exit_code: int | None = None, *, is_of_machine: bool = False) -> None:
         super().__init__(message)
+        self.is_of_machine = is_of_machine
         self.exit_code = exit_code
 
 
@@ -40,11 +43,18 @@ def start(argv: list[bytes], environment: Mapping[bytes, bytes], folder: str, ou
         try:
             os.chdir(folder)
         except OSError as error:
-            raise NotStarted(f"the job's folder cannot be entered: {error.strerror}") from error
+            raise NotStarted(
+                f"the job's folder cannot be entered: {error.strerror}", is_of_machine=is_of_machine(error)
+            ) from error
         return _spawn(argv, environment, output)
     finally:
         os.fchdir(home)
         os.close(home)
+
+
+def is_of_machine(error: OSError) -> bool:
+    """Whether the same job may well start elsewhere, or later."""
+    return error.errno in OF_THE_MACHINE
 
 
 def _spawn(argv: list[bytes], environment: Mapping[bytes, bytes], output: int) -> int:
@@ -59,7 +69,7 @@ def _spawn(argv: list[bytes], environment: Mapping[bytes, bytes], output: int) -
             program, argv, environment, file_actions=streams, setsid=True, setsigmask=[], setsigdef=_DEFAULT_SIGNALS
         )
     except OSError as error:
-        raise NotStarted(*_why(argv[0], error)) from error
+        raise NotStarted(*_why(argv[0], error), is_of_machine=is_of_machine(error)) from error
 
 
 def _find(name: bytes, path: bytes) -> bytes:
