@@ -1,13 +1,14 @@
 """Processes of jobs: how they are made, and that nothing of them is left. Source: guarantees.md, G11, G12, F16, F32."""
 
 import os
+import resource
 import signal
 from pathlib import Path
 
 import pytest
 
 from worker.fake_server import FakeServer
-from worker.rig import WorkerProcess, gone, is_alive, number_in
+from worker.rig import MakeWorker, WorkerProcess, gone, is_alive, number_in
 
 HIDDEN = {
     "a child in the background": "sleep 600 & echo $! > $MARK",
@@ -231,3 +232,20 @@ async def test_a_folder_of_path_that_cannot_be_searched_is_passed_over(
 
     assert there["result"]["exit_code"] == 0
     assert nowhere["result"]["message"] == "no-such-program: command not found"
+
+
+async def test_the_shepherd_has_all_files_and_a_job_what_the_worker_had(
+    server: FakeServer, make_worker: MakeWorker
+) -> None:
+    was = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lower = (min(512, was[1]), was[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, lower)
+    worker = make_worker().start()
+    resource.setrlimit(resource.RLIMIT_NOFILE, was)
+    attempt = server.offer(script="sleep 0.1; ulimit -Sn")
+
+    await server.report(attempt)
+
+    assert int(server.log_of(attempt)) == lower[0]
+    [shepherd] = worker.shepherds()
+    assert resource.prlimit(shepherd, resource.RLIMIT_NOFILE)[0] == was[1]

@@ -46,7 +46,10 @@ class Link:
     async def connect(self) -> Hello:
         """To the shepherd that runs, or to a new one, which ends first what a former one left. Raises ShepherdGone."""
         for _ in range(TRIES_MAX):
-            end = reach(self._work_dir) or start(self._work_dir)
+            try:
+                end = reach(self._work_dir) or start(self._work_dir)
+            except OSError as error:
+                raise ShepherdGone(f"the shepherd cannot be started: {error.strerror}") from error
             end.setblocking(False)  # noqa: FBT003  (its signature)
             self._reader, self._writer = await asyncio.open_unix_connection(sock=end)
             with contextlib.suppress(ShepherdGone):  # it was just leaving

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rota.worker.shepherd import tree
 from rota.worker.shepherd.loop import Shepherd
+from rota.worker.shepherd.process import raise_file_limit
 
 _PR_SET_CHILD_SUBREAPER = 36
 _TAGS_FILE = "shepherd.tags"
@@ -25,6 +26,7 @@ def main() -> int:
     os.umask(0o022)
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         sys.stderr.write("shepherd: not the reaper of its jobs' orphans; those that hide well may survive\n")
+    raise_file_limit()
     end_leftovers(work_folder / _TAGS_FILE)
     shepherd = Shepherd(listener, work_folder / "jobs")
     (work_folder / _TAGS_FILE).write_text(str(shepherd.herd.tags.first))

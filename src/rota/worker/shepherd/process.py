@@ -1,7 +1,9 @@
 """Making a job's process. Source: architecture.md, "A worker starts processes with … os.posix_spawn"."""
 
+import contextlib
 import errno
 import os
+import resource
 import signal
 import stat
 from collections.abc import Mapping
@@ -22,6 +24,9 @@ _NOT_EXECUTABLE = {
     errno.E2BIG: "arguments and environment are too long",
 }
 _DEFAULT_SIGNALS = [signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+
+
+_FILES_OF_JOBS = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 
 class NotStarted(Exception):
@@ -65,11 +70,20 @@ def _spawn(argv: list[bytes], environment: Mapping[bytes, bytes], output: int) -
         (os.POSIX_SPAWN_DUP2, output, 2),
     ]
     try:
-        return os.posix_spawn(
+        pid = os.posix_spawn(
             program, argv, environment, file_actions=streams, setsid=True, setsigmask=[], setsigdef=_DEFAULT_SIGNALS
         )
     except OSError as error:
         raise NotStarted(*_why(argv[0], error), is_of_machine=is_of_machine(error)) from error
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # over already, or a program of another user
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, _FILES_OF_JOBS)  # just after its start: no way to do it before
+    return pid
+
+
+def raise_file_limit() -> None:
+    """As many open files as may be for the shepherd itself: three a job. Jobs get back what the worker had."""
+    hard = _FILES_OF_JOBS[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _find(name: bytes, path: bytes) -> bytes:
