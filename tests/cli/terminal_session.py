@@ -19,14 +19,14 @@ class TerminalSession:
         if self.pid == 0:
             os.execve(sys.executable, [sys.executable, "-m", "rota", *arguments], dict(environ))  # noqa: S606
 
-    def until(self, text: str, within_s: float = 15) -> None:
-        """Read until the text was shown. Raises AssertionError where it is not."""
+    def until(self, text: str, within_s: float = 15, times: int = 1) -> None:
+        """Read until the text was shown so many times. Raises AssertionError where it is not."""
         end = time.monotonic() + within_s
-        while text not in self.shown:
+        while self.shown.count(text) < times:
             assert time.monotonic() < end, f"not shown within {within_s} s: {text!r}; shown: {self.shown!r}"
             if not self.read(end - time.monotonic()):
                 break
-        assert text in self.shown, self.shown
+        assert self.shown.count(text) >= times, self.shown
 
     def type(self, keys: str) -> None:
         """As a person would; the character 3 is Ctrl-C."""

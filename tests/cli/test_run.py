@@ -1,7 +1,9 @@
 """`rota run`: as if the command ran here. Source: interface.md, "Exit codes of run and wait"."""
 
 import json
+import os
 import signal
+import socket
 import stat
 from pathlib import Path
 
@@ -132,6 +134,65 @@ def test_ctrl_c_without_a_terminal_leaves_the_job_running_and_says_so(rota: Shel
     rota("cancel", "last")
 
 
+def test_ctrl_c_before_any_output_names_the_job_though_quiet(rota: Shell) -> None:
+    running = rota.start("run", "-q", "--name", "mute", "--require", "no=such", "--", "true")
+    [job] = until(lambda: rota.json("list", "--name", "mute")["jobs"])
+    running.send_signal(signal.SIGINT)
+
+    _, stderr = running.communicate(timeout=10)
+    assert running.returncode == 130
+    assert f"its log: rota logs -f {job['id']}      stop it: rota cancel {job['id']}" in stderr.decode()
+    rota("cancel", "last")
+
+
+def test_ctrl_c_while_submitting_waits_for_the_id_and_twice_says_that_it_is_not_known(rota: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        running = rota.start("run", "--server", address, "--", "true")
+        connection, _ = silent.accept()
+        with connection:
+            connection.recv(1)
+            running.send_signal(signal.SIGINT)
+            assert running.stderr is not None
+            assert b"is being submitted" in running.stderr.readline()
+            running.send_signal(signal.SIGINT)
+            _, stderr = running.communicate(timeout=10)
+
+    assert running.returncode == 130
+    assert "it may be there" in stderr.decode()
+    assert "rota list" in stderr.decode()
+
+
+def test_ctrl_c_before_a_job_is_submitted_says_so(rota: Shell) -> None:
+    fifo = rota.folder / "script"
+    os.mkfifo(fifo)
+    running = rota.start("run", "--script", str(fifo))
+    [writer] = until(lambda: open_where_read(fifo))
+    running.send_signal(signal.SIGINT)
+
+    _, stderr = running.communicate(timeout=10)
+    os.close(writer)
+    assert running.returncode == 130
+    assert "no job was submitted" in stderr.decode()
+
+
+def open_where_read(fifo: Path) -> list[int]:
+    """A descriptor to write to; none while nobody reads."""
+    try:
+        return [os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)]
+    except OSError:  # ENXIO
+        return []
+
+
+def test_what_could_not_be_brought_back_is_said(rota: Shell) -> None:
+    done = rota(
+        "run", "--artifact", "out/*", "--", "sh", "-c", "mkdir out; echo 1 > out/good; ln -s /etc/passwd out/odd"
+    )
+
+    assert done.returncode == 0
+    assert [line for line in done.stderr.splitlines() if line.startswith("  not collected: artifact out/odd: ")]
+
+
 def test_ctrl_c_cancels_where_that_was_said_before(rota: Shell) -> None:
     running = rota.start(
         "run", "--environment", "quick", "--on-interrupt", "cancel", "--", "sh", "-c", "echo begun; sleep 60"
@@ -176,6 +237,10 @@ def test_ctrl_c_on_a_terminal_asks_and_goes_on_without_losing_a_byte(rota: Shell
     session.until("number 1")
     session.type("\x03")
     session.until("[c]ancel")
+    session.type("g\n")
+    session.until("number 3")
+    session.type("\x03")
+    session.until("[c]ancel", times=2)
     session.type("g\n")
 
     assert session.ends() == 0

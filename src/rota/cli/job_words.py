@@ -7,7 +7,7 @@ from rota.cli.output import BAD, GOOD
 from rota.cli.quantities import say_duration
 from rota.cli.terminal import printable
 from rota.protocol.job import Job
-from rota.protocol.job_finished import Reason
+from rota.protocol.job_finished import Reason, Uncollected
 from rota.protocol.states import JobState
 from rota.protocol.wire import parse_timestamp
 
@@ -38,6 +38,12 @@ def how_it_ended(job: Job) -> str:
     }[result.reason]
     said = result.message if result.reason in {Reason.NOT_STARTED, Reason.OUT_OF_MEMORY} else None
     return f"{words}: {printable(said).rstrip('.')}" if said else words
+
+
+def uncollected(problem: Uncollected) -> str:
+    """`not collected: artifact out/x: is no plain file`."""
+    where = f" {printable(problem.path)}" if problem.path else ""
+    return f"not collected: {problem.what}{where}: {printable(problem.message)}"
 
 
 def run_time_s(job: Job) -> float | None:

@@ -127,7 +127,7 @@ def run(arguments: Sequence[str]) -> int:
         check(arguments, os.environ)
         answer = cli.main(args=list(arguments), prog_name="rota", standalone_mode=False, obj=settings)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("", err=True)
+        click.echo("rota: interrupted", err=True)
         return INTERRUPTED
     except Exception as error:
         from rota.cli.complaints import complain  # noqa: PLC0415  (start-up time)

@@ -20,18 +20,20 @@ def command(ctx: click.Context, job_id: str, *, detach: bool) -> None:
     of one, a pasted address, or `last`. Exit code: as `rota run`.
     """
     from rota.cli.job_ids import find_async, remember  # noqa: PLC0415  (start-up time)
-    from rota.cli.watch import Watch  # noqa: PLC0415  (start-up time)
+    from rota.cli.watch import Interrupts, Watch  # noqa: PLC0415  (start-up time)
 
     settings: Settings = ctx.obj
     out = settings.output()
 
     async def retry_and_watch() -> int:
         async with settings.async_client() as client:
-            job = await client.retry(await find_async(client, job_id))
+            found = await find_async(client, job_id)
+            job = await client.retry(found)
             remember(client.endpoint.server, job.id)
             if detach:
                 out.json(job.data) if out.as_json else out.data(job.id)
                 return Code.OK
-            return await Watch(client, out, "ask").to_its_end(job)
+            with Interrupts() as interrupts:
+                return await Watch(client, out, "ask").to_its_end(job, interrupts)
 
     ctx.exit(asyncio.run(retry_and_watch()))

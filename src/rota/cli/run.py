@@ -3,14 +3,18 @@
 import asyncio
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rota.cli.command import Command, option
 from rota.cli.context import Settings
 from rota.cli.exit_codes import Code
+from rota.cli.failure import Failure
 from rota.cli.spec_options import SpecOptions, make_spec, spec_options
+
+if TYPE_CHECKING:
+    from rota.client import AsyncJob
 
 
 @click.command(
@@ -58,25 +62,43 @@ def command(
     started, 124 timed out, 125 the server was not reached or failed, 130 left running after Ctrl-C.
     """
     from rota.cli.job_ids import remember  # noqa: PLC0415  (start-up time)
-    from rota.cli.watch import Watch  # noqa: PLC0415  (start-up time)
+    from rota.cli.watch import Interrupts, Watch  # noqa: PLC0415  (start-up time)
 
     settings: Settings = ctx.obj
     settings.quiet = settings.quiet or quiet
     out = settings.output()
-    spec = make_spec(SpecOptions(**options), os.environ)
+    submitted: list[AsyncJob] = []
 
-    async def submit_and_watch() -> int:
+    async def submit_and_watch(spec: dict[str, Any]) -> int:
         async with settings.async_client() as client:
-            job = await client.submit(**spec)
-            remember(client.endpoint.server, job.id)
-            if detach:
-                out.json(job.data) if out.as_json else out.data(job.id)
-                out.say("  goes on without you      its log: rota logs -f last      stop it: rota cancel last")
-                return Code.OK
-            code = await Watch(client, out, on_interrupt).to_its_end(job)
+            watch = Watch(client, out, on_interrupt)
+            with Interrupts() as interrupts:
+                job = await watch.submitted(client.submit(**spec), interrupts)
+                submitted.append(job)
+                remember(client.endpoint.server, job.id)
+                if detach:
+                    out.json(job.data) if out.as_json else out.data(job.id)
+                    out.say("  goes on without you      its log: rota logs -f last      stop it: rota cancel last")
+                    return Code.OK
+                code = await watch.to_its_end(job, interrupts)
             if fetch is not None and job.ended:
                 for path in await job.download_all(fetch):
                     out.say(f"  fetched {path}")
             return code
 
-    ctx.exit(asyncio.run(submit_and_watch()))
+    try:
+        code = asyncio.run(submit_and_watch(make_spec(SpecOptions(**options), os.environ)))
+    except KeyboardInterrupt:
+        raise interrupted(submitted[0].id if submitted else None) from None
+    ctx.exit(code)
+
+
+def interrupted(job_id: str | None) -> Failure:
+    """What Ctrl-C left behind where nobody watched a job: before it was submitted, or after its end."""
+    if job_id is None:
+        return Failure("Interrupted: no job was submitted.", "To run it, say the same again.", Code.INTERRUPTED)
+    return Failure(
+        f"Interrupted: the job {job_id} has ended, but not all its artifacts were fetched.",
+        f"`rota artifacts get {job_id}` fetches them.",
+        Code.INTERRUPTED,
+    )

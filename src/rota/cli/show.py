@@ -7,7 +7,7 @@ import click
 from rota.cli.command import Command
 from rota.cli.context import Settings
 from rota.cli.job_table import place_of, state_of, what
-from rota.cli.job_words import how_it_ended, run_time_s
+from rota.cli.job_words import how_it_ended, run_time_s, uncollected
 from rota.cli.output import Output, marked
 from rota.cli.quantities import say_duration, say_size
 from rota.cli.terminal import printable
@@ -46,8 +46,7 @@ def write(out: Output, job: Job, artifacts: list[Artifact]) -> None:
         number = f"attempt {attempt.number}"
         out.data(f"{number:12} {marked(attempt.state)}  on {printable(attempt.worker_id)}{reason}")
         for problem in attempt.problems:
-            where = f" {printable(problem.path)}" if problem.path else ""
-            out.data(f"{'':12}   not collected: {problem.what}{where}: {printable(problem.message)}")
+            out.data(f"{'':12}   {uncollected(problem)}")
     for artifact in artifacts:
         out.data(f"{'artifact':12} {printable(artifact.path)}  {say_size(artifact.size_bytes)}")
 
