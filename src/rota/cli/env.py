@@ -128,7 +128,7 @@ def token(
     out.data(made.token)
     out.say(f"  {made.kind} for {name}, until {made.expires_at or 'it is revoked'}      id {made.credential_id}")
     if made.kind is TokenKind.ENROLMENT:
-        out.say(f"  on the worker's machine: rota worker --server {client.endpoint.server} --token …")
+        out.say(f"  on the worker's machine: ROTA_TOKEN=… rota worker --server {client.endpoint.server}")
 
 
 @command.command(cls=Command, examples=EXAMPLES[3:4])

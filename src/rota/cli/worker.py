@@ -3,10 +3,13 @@
 import os
 import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
+from click.core import ParameterSource
 
 from rota.cli.command import Command, option
+from rota.cli.enrolment_token import enrolment_token
 from rota.cli.exit_codes import Code
 from rota.cli.failure import Failure
 from rota.cli.spec_options import pairs
@@ -20,6 +23,7 @@ MEBIBYTE = 1024 * 1024
     prints_json=False,
     examples=(
         "ROTA_TOKEN=… rota worker --server https://rota.example.org",
+        "rota worker --server https://rota.example.org --token-file /run/secrets/rota",
         "rota worker --server https://rota.example.org --slots 4 --label site=lab --label gpu=yes",
     ),
 )
@@ -27,9 +31,10 @@ MEBIBYTE = 1024 * 1024
 @option(
     "--token",
     metavar="TOKEN",
-    help="An enrolment token (`rota env token`), for the first start. The worker's own "
-    "credential is then kept in its work folder.",
+    help="An enrolment token (`rota env token`), for the first start; better in the variable or a file, as others "
+    "see command lines. The worker's own credential is then kept in its work folder.",
 )
+@option("--token-file", metavar="FILE", help="Read the enrolment token from this file's first line; - is stdin.")
 @option("--name", metavar="NAME", help="Its name for people.", show_default="the host's name")
 @option("--slots", metavar="N", type=click.IntRange(1), help="How many jobs at once.", show_default="one a CPU")
 @option("--label", metavar="KEY=VALUE", multiple=True, help="What it has, for jobs that --require it. Repeatable.")
@@ -61,6 +66,7 @@ def command(
     *,
     server: str,
     token: str | None,
+    token_file: str | None,
     name: str | None,
     slots: int | None,
     label: tuple[str, ...],
@@ -79,11 +85,14 @@ def command(
     from rota.worker.daemon import run  # noqa: PLC0415  (start-up time)
     from rota.worker.options import WorkerOptions, WrongOption, check_url  # noqa: PLC0415  (start-up time)
 
+    typed = {word for word in ("token", "token_file") if ctx.get_parameter_source(word) is ParameterSource.COMMANDLINE}
+    if len(typed) > 1:
+        raise click.UsageError("Give --token or --token-file, one of the two.", ctx)
     name = name or socket.gethostname() or "worker"
     try:
         options = WorkerOptions(
-            server_url=check_url(server, insecure=insecure),
-            token=token,
+            server_url=check_url(reachable(server), insecure=insecure),
+            token=enrolment_token(token, None if "token" in typed else token_file),
             name=name,
             slots=slots or cpus(),
             labels=pairs("--label", label),
@@ -93,8 +102,22 @@ def command(
             artifact_size_bytes_max=artifact_size_bytes_max,
         )
     except WrongOption as wrong:
-        raise Failure(str(wrong), "", Code.USAGE) from None
+        what, _, advice = str(wrong).partition("; ")
+        raise Failure(f"{what}.", f"{advice[:1].upper()}{advice[1:]}.", Code.USAGE) from None
     ctx.exit(run(options))
+
+
+def reachable(server: str) -> str:
+    """The same address. Raises WrongOption where it cannot be split into a host and a port."""
+    from rota.worker.options import WrongOption  # noqa: PLC0415  (start-up time)
+
+    try:
+        fits = urlsplit(server).port != 0  # what cannot be a port raises
+    except ValueError:
+        fits = False
+    if not fits or not server.isprintable() or " " in server:
+        raise WrongOption(f"`{server}` is no address of a server; give one such as https://rota.example.org")
+    return server
 
 
 def cpus() -> int:

@@ -38,7 +38,7 @@ def list_them(settings: Settings, *, quiet: bool) -> None:
         columns = ["NAME", "STATUS", "SLOTS FREE", "ENVIRONMENT", "LABELS", "LAST SEEN", "ID"]
         out.table(columns, [row(worker) for worker in workers])
     else:
-        out.say("No workers. Make a token (rota env token), then there: rota worker --server URL --token TOKEN")
+        out.say("No workers. Make a token (rota env token), then there: ROTA_TOKEN=TOKEN rota worker --server URL")
 
 
 @command.command(cls=Command, examples=EXAMPLES[2:])
