@@ -150,7 +150,7 @@ def as_input(file: Path, path: str) -> dict[str, str]:
     if not is_text(path):
         raise click.UsageError(f"--input: the name `{legible(path)}` is no text in UTF-8; rename the file.")
     try:
-        check_path(path, "--input")
+        check_path(path, f"--input `{path}`")
     except InvalidRequest as error:
         raise click.UsageError(error.detail) from None
     return {"path": path, "content": base64.b64encode(file.read_bytes()).decode("ascii")}
