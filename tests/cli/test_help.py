@@ -43,6 +43,12 @@ def test_every_command_s_help_has_examples_and_every_option_words(name: str, com
     assert [option.name for option in options if not option.help] == []
 
 
+@pytest.mark.parametrize(("name", "command"), ALL, ids=[name for name, _ in ALL])
+def test_every_command_s_help_can_be_asked_for_in_short_too(name: str, command: click.Command) -> None:
+    """Also where the command is met without `rota` before it, as another program of click's would."""
+    assert command.get_help_option_names(click.Context(command, info_name=name)) == ["-h", "--help"]
+
+
 def test_the_list_says_of_each_command_what_its_own_help_says() -> None:
     top = {name.removeprefix("rota "): command for name, command in ALL if name.count(" ") == 1}
     first_lines = {name: (command.help or "").split("\n\n")[0].replace("\n", " ") for name, command in top.items()}

@@ -87,7 +87,14 @@ def server_options() -> list[click.Parameter]:
 JSON_HELP = "Print the API's JSON on stdout, and an error as a JSON problem on stderr."
 
 
-class Command(click.Command):
+class ShortHelp(click.Command):
+    """`-h` as well as `--help`, whoever asks first: click keeps the help option as its first context wanted it."""
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click calls it so)
+        return ["-h", "--help"]
+
+
+class Command(ShortHelp):
     """A command of `rota`. `examples` are lines of a shell, with `# …` behind them where words help."""
 
     def __init__(
@@ -122,7 +129,7 @@ def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> N
                 formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
 
 
-class DefaultGroup(click.Group):
+class DefaultGroup(ShortHelp, click.Group):
     """A noun with verbs, of which one (`default`) is meant where none is named: `rota workers` lists them."""
 
     def __init__(

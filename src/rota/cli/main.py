@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 import rota
-from rota.cli.command import JSON_HELP, server_options, shared, talk_options, write_examples
+from rota.cli.command import JSON_HELP, ShortHelp, server_options, shared, talk_options, write_examples
 from rota.cli.context import Settings
 from rota.cli.door import check
 
@@ -53,7 +53,7 @@ EXAMPLES = (
 INTERRUPTED = 130
 
 
-class Commands(click.Group):
+class Commands(ShortHelp, click.Group):
     """Commands by name; the module `rota.cli.NAME` holds `command`, imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click calls it so)
@@ -94,7 +94,7 @@ cli = Commands(
         "nothing must be opened to them. `rota COMMAND --help` says more about each command."
     ),
     params=[*server_options(), shared("--json", "as_json", JSON_HELP, is_flag=True), *talk_options()],
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"max_content_width": 100},
     no_args_is_help=True,
 )
 cli.params.append(
