@@ -8,6 +8,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import Receive, Scope, Send
 
 from rota.http.openapi import document
 from rota.http.routes import ANYBODY, METHODS, Call, Endpoint, Recognise, json_response, problem_response, routes
@@ -29,8 +31,27 @@ def application(endpoints: Sequence[Endpoint], recognise: Recognise, lifespan: L
         lifespan=lifespan,
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
-    made.router.redirect_slashes = False  # one path for one thing; a redirect would be no problem document
+    made.router = _Paths(made.router.routes, redirect_slashes=False, lifespan=lifespan)
     return made
+
+
+class _Paths(Router):
+    """A path without variable parts is found at once: trying one pattern after the other took longer than the rest.
+
+    No slash is added or taken: one path for one thing, and a redirect would be no problem document.
+    """
+
+    def __init__(self, known: Sequence[BaseRoute], *, redirect_slashes: bool, lifespan: Lifespan) -> None:
+        super().__init__(known, redirect_slashes=redirect_slashes, lifespan=lifespan)
+        self._whole = {route.path: route for route in known if isinstance(route, Route) and not route.param_convertors}
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._whole.get(scope["path"]) if scope["type"] == "http" else None
+        if route is None:
+            await super().app(scope, receive, send)
+        else:
+            scope["path_params"] = {}
+            await route.app(scope, receive, send)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -112,7 +112,7 @@ def parse_offset(text: str | None, field: str) -> int:
 
 def timestamp(at: datetime) -> str:
     """`2026-11-23T12:00:00.000000Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_timestamp(text: str) -> datetime:

@@ -4,6 +4,7 @@ Above all: nothing is started unless the registry acknowledged `working` for it,
 """
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
@@ -84,9 +85,17 @@ class Loop:
             self._reporter.is_in_trouble = False
             await self._unless_draining(self._reporter.trouble.pause())
             return False
-        if self._is_crowded and self._held.slots_to_ask_for < self._options.slots:
-            await self._unless_draining(self._world.sleep(LINGER_S))
+        if self._is_crowded:
+            await self._unless_draining(self._linger())
         return True
+
+    async def _linger(self) -> None:
+        """Until all slots are free, or `LINGER_S` are over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                while self._held.slots_to_ask_for < self._options.slots:
+                    self._held.changed.clear()
+                    await self._held.changed.wait()
 
     async def _get_job(self) -> tuple[float, list[Offer]]:
         """GetJob → returnJob | noJob. A question whose answer was lost is repeated under the same `request_id`."""

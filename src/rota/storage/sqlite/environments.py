@@ -23,17 +23,17 @@ class SqliteEnvironments:
 
     def __init__(self, database: Database) -> None:
         self._write = database.writer.run
-        self._read = database.reader.run
+        self._look = database.reader.look
 
     async def insert(self, environment: Environment) -> None:
         await self._execute("insert", **_row(environment))
 
     async def environment(self, name: str) -> Environment | None:
-        rows = await self._rows("environment", name=name)
+        rows = self._rows("environment", name=name)
         return _environment(rows[0]) if rows else None
 
     async def environments(self) -> list[Environment]:
-        return [_environment(row) for row in await self._rows("environments")]
+        return [_environment(row) for row in self._rows("environments")]
 
     async def change(self, environment: Environment) -> None:
         await self._execute("change", **_row(environment))
@@ -51,7 +51,7 @@ class SqliteEnvironments:
         await self._execute("insert_credential", **row)
 
     async def credential(self, credential: CredentialId) -> StoredCredential | None:
-        rows = await self._rows("credential", credential=credential)
+        rows = self._rows("credential", credential=credential)
         if not rows:
             return None
         name, kind, environment, secret_hash, note, worker, *rest = rows[0]
@@ -59,7 +59,7 @@ class SqliteEnvironments:
         return StoredCredential(name, CallerKind(kind), environment, secret_hash, note, facts, *rest)
 
     async def credentials(self, environment: str) -> list[Credential]:
-        rows = await self._rows("credentials", environment=environment)
+        rows = self._rows("credentials", environment=environment)
         return [Credential(row[0], CallerKind(row[1]), *row[2:]) for row in rows]
 
     async def revoke(self, credential: CredentialId, environment: str, at: str) -> bool:
@@ -72,7 +72,7 @@ class SqliteEnvironments:
         await self._execute("replace_secret", credential=credential, secret_hash=secret_hash)
 
     async def signing_keys(self) -> Sequence[tuple[str, str]]:
-        return [(row[0], row[1]) for row in await self._rows("signing_keys")]
+        return [(row[0], row[1]) for row in self._rows("signing_keys")]
 
     async def insert_signing_key(self, key: str, private: str, at: str) -> None:
         await self._execute("insert_signing_key", id=key, private=private, at=at)
@@ -80,8 +80,8 @@ class SqliteEnvironments:
     async def _execute(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (bound by SQLite)
         return await self._write(lambda connection: connection.execute(SQL[statement], values).fetchall())
 
-    async def _rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (bound by SQLite)
-        return await self._read(lambda connection: connection.execute(SQL[statement], values).fetchall())
+    def _rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (bound by SQLite)
+        return self._look(lambda connection: connection.execute(SQL[statement], values).fetchall())
 
 
 def _row(environment: Environment) -> dict[str, Any]:

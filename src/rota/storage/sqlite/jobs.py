@@ -41,7 +41,7 @@ class SqliteJobs:
 
     def __init__(self, database: Database) -> None:
         self._write = database.writer.run
-        self._read = database.reader.run
+        self._look, self._read = database.reader.look, database.reader.run
 
     async def submit(self, jobs: Sequence[NewJob], repeatable: Repeatable | None) -> Submission:
         return await self._write(lambda connection: moves.submit(connection, jobs, repeatable))
@@ -84,35 +84,33 @@ class SqliteJobs:
     async def undecided(self, limit: int) -> list[Ended]:
         return [
             Ended(job, attempt, JobState(state), _spec.decode(spec), _result_of(result), tries, losses)
-            for job, attempt, state, spec, result, tries, losses in await self._rows("undecided", limit=limit)
+            for job, attempt, state, spec, result, tries, losses in self._rows_now("undecided", limit=limit)
         ]
 
     async def held(self) -> list[Held]:
         return [_held(row) for row in await self._rows("held")]
 
     async def attempt(self, attempt: AttemptId) -> Held | None:
-        rows = await self._rows("attempt", attempt=attempt)
+        rows = self._rows_now("attempt", attempt=attempt)
         return _held(rows[0]) if rows else None
 
     async def job(self, job: JobId) -> Job | None:
         def read(connection: apsw.Connection) -> Job | None:
             row = first(connection, SQL["job"], {"job": job})
-            if row is None:
-                return None
-            whole = _job(connection, row)
-            if not whole.spec.inputs:
-                return whole
-            content = {row[0]: row[1] for row in every(connection, SQL["inputs_content"], {"job": job})}
-            inputs = [InputFile(file.path, to_base64(content[file.path])) for file in whole.spec.inputs]
-            return msgspec.structs.replace(whole, spec=msgspec.structs.replace(whole.spec, inputs=inputs))
+            return None if row is None else _job(connection, row)
 
-        return await self._read(read)
+        found = self._look(read)
+        if found is None or not found.spec.inputs:
+            return found
+        content = {row[0]: row[1] for row in await self._rows("inputs_content", job=job)}
+        inputs = [InputFile(file.path, to_base64(content[file.path])) for file in found.spec.inputs]
+        return msgspec.structs.replace(found, spec=msgspec.structs.replace(found.spec, inputs=inputs))
 
     async def jobs_by_id(self, jobs: Sequence[JobId]) -> list[Job]:
         def read(connection: apsw.Connection) -> list[Job]:
             return [_job(connection, only(connection, SQL["job"], {"job": job})) for job in jobs]
 
-        return await self._read(read)
+        return self._look(read) if len(jobs) == 1 else await self._read(read)
 
     async def jobs(self, wanted: JobFilter) -> list[Job]:
         sql, values = _list_statement(wanted)
@@ -130,15 +128,18 @@ class SqliteJobs:
         return [Artifact(*row) for row in await self._rows("artifacts", attempt=attempt)]
 
     async def output(self, attempt: AttemptId, path: str) -> Output | None:
-        rows = await self._rows("output", attempt=attempt, path=path)
+        rows = self._rows_now("output", attempt=attempt, path=path)
         return Output(*rows[0]) if rows else None
 
     async def traces(self, job: JobId) -> tuple[list[Traced], str | None]:
-        decided = await self._rows("decided_at", job=job)
-        return [Traced(*row) for row in await self._rows("traces", job=job)], decided[0][0] if decided else None
+        decided = self._rows_now("decided_at", job=job)
+        return [Traced(*row) for row in self._rows_now("traces", job=job)], decided[0][0] if decided else None
 
     async def counts(self) -> dict[str, int]:
         return dict(await self._rows("counts"))
+
+    def _rows_now(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (bound by SQLite)
+        return self._look(lambda connection: every(connection, SQL[statement], values))
 
     async def _rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (bound by SQLite)
         return await self._read(lambda connection: every(connection, SQL[statement], values))

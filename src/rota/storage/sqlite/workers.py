@@ -25,7 +25,7 @@ class SqliteWorkers:
 
     def __init__(self, database: Database) -> None:
         self._write = database.writer.run
-        self._read = database.reader.run
+        self._look, self._read = database.reader.look, database.reader.run
 
     async def insert(self, facts: WorkerFacts, version: str, heartbeat_s: float, at: str) -> None:
         row = {"id": facts.worker_id, "environment": facts.environment, "name": facts.name, "slots": facts.slots}
@@ -34,7 +34,7 @@ class SqliteWorkers:
         await self._write(lambda connection: connection.execute(SQL["insert"], row).fetchall())
 
     async def seen(self, worker: WorkerId) -> Seen | None:
-        rows = await self._rows("seen", worker=worker)
+        rows = self._rows_now("seen", worker=worker)
         return Seen(rows[0][0], bool(rows[0][1])) if rows else None
 
     async def status(self, worker: WorkerId, incarnation: Incarnation, status: Status, at: str) -> None:
@@ -54,7 +54,7 @@ class SqliteWorkers:
         return [_worker(row) for row in await self._rows("workers", environment=environment)]
 
     async def worker(self, worker: WorkerId) -> Worker | None:
-        rows = await self._rows("worker", worker=worker)
+        rows = self._rows_now("worker", worker=worker)
         return _worker(rows[0]) if rows else None
 
     async def present(self) -> list[tuple[WorkerId, str, float]]:
@@ -69,6 +69,9 @@ class SqliteWorkers:
             return [Acknowledgement(*row) for rows in found for row in rows]
 
         return await self._read(read)
+
+    def _rows_now(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (bound by SQLite)
+        return self._look(lambda connection: connection.execute(SQL[statement], values).fetchall())
 
     async def _rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (bound by SQLite)
         return await self._read(lambda connection: connection.execute(SQL[statement], values).fetchall())
