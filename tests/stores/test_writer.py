@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import pytest
 from rota.protocol.problems import Conflict, NotFound, Unavailable
 from rota.storage.sqlite.database import Database, migrate
 from rota.storage.sqlite.writer import Writer, connect
+
+SYNCHRONOUS_FULL = 2
+"""As SQLite says it."""
 
 
 @pytest.fixture
@@ -26,6 +30,25 @@ async def writer(tmp_path: Path) -> AsyncIterator[Writer]:
 def insert(connection: apsw.Connection, number: int) -> int:
     connection.execute("INSERT INTO deed VALUES (?)", (number,))
     return number
+
+
+def synced(connection: apsw.Connection) -> bool:
+    """Whether the transaction that this is part of waits for the disk."""
+    return bool(connection.pragma("synchronous") == SYNCHRONOUS_FULL)
+
+
+async def test_only_what_need_not_outlive_the_machine_does_not_wait_for_the_disk(writer: Writer) -> None:
+    before = await writer.note(synced)
+    alone = await writer.run(synced)
+    go_on = threading.Event()
+    held = asyncio.ensure_future(writer.run(lambda _: go_on.wait()))
+    together = [asyncio.ensure_future(ask(synced)) for ask in (writer.note, writer.run, writer.note)]
+    asyncio.get_running_loop().call_soon(go_on.set)  # all of them wait by then
+    await held
+
+    assert (before, alone) == (False, True)
+    assert await asyncio.gather(*together) == [True, True, True]  # the one that must be on disk takes the others along
+    assert not await writer.note(synced)
 
 
 async def numbers(writer: Writer) -> list[int]:

@@ -24,7 +24,7 @@ class SqliteWorkers:
     """See the port, `rota.storage.stores.workers.WorkerStore`."""
 
     def __init__(self, database: Database) -> None:
-        self._write = database.writer.run
+        self._write, self._note = database.writer.run, database.writer.note
         self._look, self._read = database.reader.look, database.reader.run
 
     async def insert(self, facts: WorkerFacts, version: str, heartbeat_s: float, at: str) -> None:
@@ -38,7 +38,7 @@ class SqliteWorkers:
         return Seen(rows[0][0], bool(rows[0][1])) if rows else None
 
     async def status(self, worker: WorkerId, incarnation: Incarnation, status: Status, at: str) -> None:
-        await self._write(lambda connection: _status(connection, worker, incarnation, status, at))
+        await self._note(lambda connection: _status(connection, worker, incarnation, status, at))
 
     async def lost(self, unseen_before: Sequence[tuple[WorkerId, str]]) -> list[WorkerId]:
         def mark(connection: apsw.Connection) -> list[WorkerId]:

@@ -8,7 +8,7 @@ import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import apsw
 
@@ -17,7 +17,17 @@ from rota.protocol.problems import Conflict, Problem, Unavailable
 T = TypeVar("T")
 Deed = Callable[[apsw.Connection], Any]
 
+
+class Wanted(NamedTuple):
+    """A deed that waits for its turn. `is_durable`: its commit is to outlive the machine, not this process alone."""
+
+    deed: Deed
+    done: asyncio.Future[Any]
+    is_durable: bool
+
+
 _BATCH_MAX = 1000
+_DURABLE, _KEPT = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"
 _BUSY_MS = 5000
 
 
@@ -28,7 +38,7 @@ def connect(path: Path, *, readonly: bool = False) -> apsw.Connection:
     connection.set_busy_timeout(_BUSY_MS)
     if not readonly:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(_DURABLE)
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA cache_size=-16384")
     return connection
@@ -39,7 +49,7 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._waiting: queue.SimpleQueue[tuple[Deed, asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Wanted | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=f"writer {path.name}", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -58,8 +68,15 @@ class Writer:
 
         Raises what the deed raised (its changes are undone) and Unavailable where the disk failed it.
         """
+        return await self._ask(deed, is_durable=True)
+
+    async def note(self, deed: Callable[[apsw.Connection], T]) -> T:
+        """As `run`, without waiting for the disk: it outlives this process, a crash of the machine may take it."""
+        return await self._ask(deed, is_durable=False)
+
+    async def _ask(self, deed: Callable[[apsw.Connection], T], *, is_durable: bool) -> T:
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.put((deed, done))
+        self._waiting.put(Wanted(deed, done, is_durable))
         return await done
 
     def _work(self) -> None:
@@ -70,7 +87,7 @@ class Writer:
         finally:
             connection.close()
 
-    def _next(self) -> list[tuple[Deed, asyncio.Future[Any]]]:
+    def _next(self) -> list[Wanted]:
         """All that wait; empty when it is time to stop."""
         first = self._waiting.get()
         if first is None:
@@ -88,12 +105,13 @@ class Writer:
         return batch
 
     def _commit(
-        self, connection: apsw.Connection, batch: list[tuple[Deed, asyncio.Future[Any]]]
+        self, connection: apsw.Connection, batch: list[Wanted]
     ) -> list[tuple[asyncio.Future[Any], Any, BaseException | None]]:
         answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
+            connection.execute(_DURABLE if any(wanted.is_durable for wanted in batch) else _KEPT)
             connection.execute("BEGIN IMMEDIATE")
-            for deed, done in batch:
+            for deed, done, _ in batch:
                 connection.execute("SAVEPOINT deed")
                 try:
                     answers.append((done, deed(connection), None))
@@ -106,7 +124,7 @@ class Writer:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             problem = _as_problem(error)
-            return [(done, None, problem) for _, done in batch]
+            return [(wanted.done, None, problem) for wanted in batch]
         return answers
 
     def _answer(self, answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:

@@ -30,7 +30,10 @@ class WorkerStore(Protocol):
         ...
 
     async def status(self, worker: WorkerId, incarnation: Incarnation, status: Status, at: str) -> None:
-        """The worker's present status; attempts that it names for the first time as `working` are acknowledged."""
+        """The worker's present status; attempts that it names for the first time as `working` are acknowledged.
+
+        It outlives the process; a crash of the machine may take the last ones. Every other write is on disk.
+        """
         ...
 
     async def lost(self, unseen_before: Sequence[tuple[WorkerId, str]]) -> list[WorkerId]:
