@@ -94,12 +94,11 @@ class Callers:
 
     async def _still_good(self, caller: Caller) -> None:
         stored = await self._credential(caller.credential_id)
-        now = timestamp(self._world.now())
         if (
             stored is None
             or stored.revoked_at is not None
             or stored.uses_left == 0
-            or (stored.expires_at is not None and stored.expires_at <= now)
+            or (stored.expires_at is not None and stored.expires_at <= timestamp(self._world.now()))
         ):
             raise Unauthenticated
 

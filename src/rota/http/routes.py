@@ -81,6 +81,8 @@ class Call:
 
     def query(self, *names: str) -> dict[str, str]:
         """The query's parameters. Raises InvalidRequest for one that is not in `names`, or given twice."""
+        if not self.request.scope["query_string"]:
+            return {}
         given = self.request.query_params
         for name, _ in given.multi_items():
             if name not in names:
