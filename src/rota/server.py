@@ -123,7 +123,7 @@ class House:
         blobs = FolderBlobs(_folder_of_blobs(self._options))
         self._environments = environments = EnvironmentsService(SqliteEnvironments(database), self._world)
         sizes = [
-            self._settings.size_bytes(name) for name in ("ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX")
+            self._settings.limit_bytes(name) for name in ("ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX")
         ]
         jobs = JobService(store, blobs, environments, self._world, *sizes)
 

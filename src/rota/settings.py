@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rota.protocol.problems import InvalidRequest
+from rota.protocol.wire import INLINE_SIZE_BYTES_MAX
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,13 @@ class Settings:
         if not (value.isascii() and value.isdigit()):
             raise InvalidRequest.of(variable, f"`{value}` is not a number of bytes")
         return int(value)
+
+    def limit_bytes(self, variable: str) -> int:
+        """The same for the largest log or artifact: no less than what may travel inside a message."""
+        limit = self.size_bytes(variable)
+        if limit < INLINE_SIZE_BYTES_MAX:
+            raise InvalidRequest.of(variable, f"is at least {INLINE_SIZE_BYTES_MAX}: so much travels inside a message")
+        return limit
 
     def is_on(self, variable: str) -> bool:
         """The value as yes or no."""

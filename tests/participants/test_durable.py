@@ -137,6 +137,7 @@ def test_what_is_not_built_is_refused_at_the_start(tmp_path: Path) -> None:
     says_why(refusal(*listen, "--blobs", "s3://x/y"), "s3")
     says_why(refusal(*listen, "--only", "gateway"), "ROTA_JOBS_URL")
     says_why(refusal(*listen, ROTA_LOG_SIZE_BYTES_MAX="lots"), "ROTA_LOG_SIZE_BYTES_MAX")
+    says_why(refusal(*listen, ROTA_LOG_SIZE_BYTES_MAX="1000"), "at least 65536")
 
 
 def test_a_database_that_is_none_or_newer_is_left_alone(tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_a_database_that_is_none_or_newer_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_log_that_floods_ends_at_the_limit_of_the_settings(tmp_path: Path) -> None:
-    started = Server(tmp_path / "small", ROTA_LOG_SIZE_BYTES_MAX="100000", ROTA_ARTIFACT_SIZE_BYTES_MAX="50000")
+    started = Server(tmp_path / "small", ROTA_LOG_SIZE_BYTES_MAX="100000", ROTA_ARTIFACT_SIZE_BYTES_MAX="70000")
     try:
         worker = HandWorker(started)
         with started.client() as admin, worker.http as http:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -157,6 +158,39 @@ def test_what_is_larger_was_uploaded_before_and_is_taken_by_its_digest(place: Pl
 
     assert received(worker.finish(report)) == [attempt]
     assert place.admin.get(f"/api/v1/jobs/{job}/log").content == content
+
+
+@pytest.mark.parametrize("told", [b"", b"ab", b"zzz", b"abczef"])
+@pytest.mark.parametrize("way", [inline, described])
+@pytest.mark.parametrize("path", ["log", "artifacts/x"])
+def test_bytes_that_were_uploaded_are_not_replaced_by_a_report(
+    place: Place, worker: HandWorker, path: str, way: Callable[[bytes], Json], told: bytes
+) -> None:
+    job, attempt = place.held(worker)
+    worker.http.patch(f"/gateway/v1/attempts/{attempt}/{path}", content=b"abcdef", headers={"Upload-Offset": "0"})
+
+    def report(part: Json) -> Json:
+        if path == "log":
+            return finished(attempt) | {"log": part}
+        return finished(attempt, artifacts=[{"path": "x", "mode": 0o644, **part}])
+
+    assert rejected(worker.finish(report(way(told))).json()) == [(attempt, "conflict")]
+
+    assert place.job(job)["result"] is None
+    assert received(worker.finish(report(inline(b"abcdefghi")))) == [attempt]
+    assert place.admin.get(f"/api/v1/jobs/{job}/{path}").content == b"abcdefghi"
+
+
+def test_of_a_log_that_could_not_be_collected_what_was_sent_before_is_kept(place: Place, worker: HandWorker) -> None:
+    job, attempt = place.held(worker)
+    worker.http.patch(f"/gateway/v1/attempts/{attempt}/log", content=b"abcdef", headers={"Upload-Offset": "0"})
+    report = finished(attempt, b"", problems=[{"what": "log", "message": "cannot be read"}])
+
+    assert received(worker.finish(report)) == [attempt]
+    assert received(worker.finish(report)) == [attempt]
+
+    assert place.admin.get(f"/api/v1/jobs/{job}/log").content == b"abcdef"
+    assert place.job(job)["attempts"][0]["problems"] == report["problems"]
 
 
 def test_exactly_64_kib_may_be_inline(place: Place, worker: HandWorker) -> None:

@@ -95,6 +95,22 @@ async def test_a_log_over_the_servers_limit_ends_there_and_the_job_is_reported(
     assert "server's limit" in report["problems"][0]["message"]
 
 
+async def test_a_log_that_its_job_changes_after_it_was_sent_is_told_as_not_collected(
+    server: FakeServer, worker: WorkerProcess
+) -> None:
+    attempt = server.offer(script="mkfifo go; echo first; read -r _ < go; echo other > $ROTA_RESULT.d/../log; exit 3")
+    await server.until(lambda: server.uploads.get((attempt, "log")))
+    folder = worker.work_dir / "jobs" / attempt
+    (folder / "result.d").mkdir()
+    (folder / "work" / "go").write_text("go\n")
+
+    report = await server.report(attempt)
+
+    assert report["result"]["exit_code"] == 3
+    assert report["log"]["size_bytes"] == 0
+    assert [(one["what"], "changed by the job" in one["message"]) for one in report["problems"]] == [("log", True)]
+
+
 async def test_a_live_log_that_cannot_be_sent_holds_up_no_heartbeat(server: FakeServer, worker: WorkerProcess) -> None:
     async def unavailable(_request: Any, _body: bytes) -> Any:  # noqa: ANN401
         return problem(503, "unavailable")

@@ -4,9 +4,10 @@ import hashlib
 
 import msgspec
 
+from rota.protocol.ids import AttemptId
 from rota.protocol.job_finished import ArtifactReport, Finished, LogReport
 from rota.protocol.paths import check_path
-from rota.protocol.problems import Conflict, InvalidRequest, Problem
+from rota.protocol.problems import Conflict, InvalidRequest
 from rota.protocol.wire import INLINE_SIZE_BYTES_MAX, encode, from_base64, parse_timestamp, timestamp
 from rota.storage.stores.blobs import BlobStore
 
@@ -31,42 +32,69 @@ def in_utc(end: Finished) -> Finished:
     return msgspec.structs.replace(end, **times)
 
 
-async def check(end: Finished, blobs: BlobStore) -> Problem | None:
-    """The problem of a report that cannot be taken: a byte is missing or differs. What was uploaded is now durable."""
+async def checked(end: Finished, blobs: BlobStore) -> Finished:
+    """The report as it is recorded; what was uploaded is now durable.
+
+    Raises Conflict where a byte is missing or differs, InvalidRequest where a field cannot be.
+    """
+    end = in_utc(end)
+    log = await _log(end, blobs)
+    seen: set[str] = set()
+    for index, artifact in enumerate(end.artifacts):
+        field = f"artifacts[{index}]"
+        if check_path(artifact.path, f"{field}.path") in seen:
+            raise InvalidRequest.of(f"{field}.path", "is reported twice")
+        seen.add(artifact.path)
+        await _check_bytes(end.attempt_id, field, artifact.path, artifact, blobs)
+    parts: list[LogReport | ArtifactReport] = [log, *end.artifacts]
+    if any(told.inline is None and told.size_bytes for told in parts):
+        await blobs.settle(end.attempt_id)
+    return end if log is end.log else msgspec.structs.replace(end, log=log)
+
+
+async def _log(end: Finished, blobs: BlobStore) -> LogReport:
+    """The log as reported; where the worker says that it could not be collected, what it had sent until then."""
     try:
-        in_utc(end)
-        await _check_bytes(end, "log", "", end.log, blobs)
-        seen: set[str] = set()
-        for index, artifact in enumerate(end.artifacts):
-            field = f"artifacts[{index}]"
-            if check_path(artifact.path, f"{field}.path") in seen:
-                raise InvalidRequest.of(f"{field}.path", "is reported twice")
-            seen.add(artifact.path)
-            await _check_bytes(end, field, artifact.path, artifact, blobs)
-        parts: list[LogReport | ArtifactReport] = [end.log, *end.artifacts]
-        if any(told.inline is None and told.size_bytes for told in parts):
-            await blobs.settle(end.attempt_id)
-    except Problem as problem:
-        return problem
-    return None
+        await _check_bytes(end.attempt_id, "log", "", end.log, blobs)
+    except Conflict:
+        if not any(problem.what == "log" for problem in end.problems):
+            raise
+        return LogReport(*await blobs.seal(end.attempt_id, ""))
+    return end.log
 
 
 async def _check_bytes(
-    end: Finished, field: str, path: str, told: LogReport | ArtifactReport, blobs: BlobStore
+    attempt: AttemptId, field: str, path: str, told: LogReport | ArtifactReport, blobs: BlobStore
 ) -> None:
     if told.inline is not None:
         content = from_base64(told.inline, f"{field}.inline")
         if len(content) > INLINE_SIZE_BYTES_MAX:
             raise InvalidRequest.of(f"{field}.inline", f"is over {INLINE_SIZE_BYTES_MAX} bytes; upload it before")
+        await _check_begun(attempt, field, path, content, blobs)
         found = len(content), hashlib.sha256(content).hexdigest()
     elif told.size_bytes == 0:
+        await _check_begun(attempt, field, path, b"", blobs)
         found = 0, _EMPTY
     else:
-        found = await blobs.seal(end.attempt_id, path)
+        found = await blobs.seal(attempt, path)
     if found != (told.size_bytes, told.sha256):
         size, sha256 = found
         raise Conflict(
             f"{field}: {told.size_bytes} bytes with sha256 {told.sha256} were reported; the server has {size} bytes "
             f"with {sha256}. Upload what is missing, then finish again.",
+            field=field,
+        )
+
+
+async def _check_begun(attempt: AttemptId, field: str, path: str, content: bytes, blobs: BlobStore) -> None:
+    """What was uploaded before is never changed: `content` begins with it. Raises Conflict."""
+    stored = await blobs.size(attempt, path)
+    if stored == 0:
+        return
+    begun = b"".join([piece async for piece in blobs.read(attempt, path, 0, min(stored, len(content)))])
+    if len(begun) < stored or not content.startswith(begun):
+        raise Conflict(
+            f"{field}: {len(content)} bytes were reported that do not begin with the {stored} bytes uploaded before; "
+            "bytes that are stored are never changed.",
             field=field,
         )

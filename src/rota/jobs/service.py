@@ -99,10 +99,9 @@ class JobService:
                 # Only a holder's bytes are looked at; the store says what else it is: unknown, lost, repeated.
                 good.append((end, finish.digest(end)))
                 continue
-            problem = await finish.check(end, self._blobs)
-            if problem is None:
-                good.append((finish.in_utc(end), finish.digest(end)))
-            else:
+            try:
+                good.append((await finish.checked(end, self._blobs), finish.digest(end)))
+            except Problem as problem:
                 rejected.append(Rejected.because(end.attempt_id, problem))
         outcomes = await self._store.finish(worker, good, timestamp(self._world.now())) if good else []
         received, refused = self._answered([end.attempt_id for end, _ in good], outcomes)

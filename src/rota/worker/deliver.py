@@ -9,6 +9,7 @@ import msgspec
 
 from rota.protocol.job_finished import ArtifactReport, Finished, LogReport, Uncollected
 from rota.protocol.problems import LeaseLost, NotFound, Problem
+from rota.protocol.wire import from_base64
 from rota.worker.beneath import Refused, open_file
 from rota.worker.calls import explain
 from rota.worker.gateway import Gateway
@@ -47,7 +48,10 @@ async def complete(finished: Finished, delivery: Delivery) -> Finished:
 async def _log(finished: Finished, delivery: Delivery, problems: list[Uncollected]) -> LogReport:
     upload = await delivery.logs.taken(finished.attempt_id)
     if finished.log.inline is not None:
-        return finished.log
+        if upload.began(from_base64(finished.log.inline, "log.inline")):
+            return finished.log
+        problems.append(Uncollected("log", "changed by the job while it ran: what is left is not what was sent"))
+        return EMPTY
     try:
         path = delivery.workspaces.of(finished.attempt_id) / "log"
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

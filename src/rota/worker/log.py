@@ -65,6 +65,10 @@ class LiveLogs:
             if self._sizes or self._busy:
                 self._is_grown.set()
 
+    def has_begun(self, attempt: AttemptId) -> bool:
+        """Whether any of it may have been sent."""
+        return attempt in self._open
+
     async def taken(self, attempt: AttemptId) -> Upload:
         """The upload of a job that has ended, at rest: its end is somebody else's now."""
         self._sizes.pop(attempt, None)

@@ -202,7 +202,7 @@ class Reporter:
         return finish.bare(end)
 
     def _hand_on(self, finished: Finished) -> None:
-        if needs_upload(finished):
+        if needs_upload(finished) or self._logs.has_begun(finished.attempt_id):
             self._spawn(self._upload(finished))
         else:
             self._unsent.append(finished)

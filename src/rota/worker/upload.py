@@ -44,6 +44,10 @@ class Upload:
         self._path = path
         self._digest = hashlib.sha256()
 
+    def began(self, content: bytes) -> bool:
+        """Whether `content` begins with all that was sent."""
+        return self.offset <= len(content) and hashlib.sha256(content[: self.offset]).digest() == self._digest.digest()
+
     async def send_up_to(self, file: int, size_bytes: int) -> None:
         """Send what is missing, once. Raises Shrunk, and Problem: Unavailable and the like may be tried again."""
         while self.offset < size_bytes and not self.is_cut:
@@ -57,8 +61,9 @@ class Upload:
             except OffsetMismatch as problem:
                 await self._skip_to(file, problem.offset)
                 continue
-            except TooLarge:
-                self.is_cut = True  # the server's limit: what it has is what there is
+            except TooLarge:  # the server has taken what its limit allows, and that is what there is
+                self.is_cut = True
+                await self._skip_to(file, await self._gateway.upload_offset(self._attempt, self._path))
                 return
             self._digest.update(piece[: stored - self.offset])
             self.offset = stored
