@@ -184,6 +184,28 @@ def test_while_the_job_service_is_down_a_known_worker_gets_no_job_and_not_401(ap
     assert 'answer="no_job_degraded"} 0.0' not in counted
 
 
+def test_no_permission_is_given_that_the_job_service_was_not_asked_about(apart: Apart) -> None:
+    worker = apart.worker()
+    with apart.jobs.client() as admin, worker.http:
+        jobs = [admin.post("/api/v1/jobs", json={"command": ["true"]}).json()["id"] for _ in range(2)]
+        offers = {offer["job_id"]: offer["attempt_id"] for offer in worker.get_job(slots=2, wait_s=10)}
+        kept, cancelled = (offers[job] for job in jobs)
+        admin.post(f"/api/v1/jobs/{jobs[1]}/cancel")
+        apart.jobs.kill()
+        try:
+            assert apart.status(worker, "working", kept) == 503
+        finally:
+            apart.jobs.start()
+        assert apart.status(worker, "working", kept, cancelled) == 409
+        assert apart.status(worker, "working", kept) == 200
+        apart.jobs.kill()
+        try:
+            assert apart.status(worker, "working", kept) == 200  # what has the permission keeps it
+        finally:
+            apart.jobs.start()
+        assert worker.finish(finished(kept)).json()["received"] == [kept]
+
+
 def test_a_worker_never_seen_at_the_gateway_is_known_by_its_jwt(apart: Apart) -> None:
     worker = apart.worker()
     with worker.http:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from house import HandWorker, Json
-from participants.place import MOMENT, UUID7, Place, refused
+from house import HandWorker, Json, finished
+from participants.place import MOMENT, UUID7, Place, received, refuse, refused
 from waiting import until
 
 
@@ -38,6 +38,43 @@ def test_a_status_that_is_wrong_is_no_permission(place: Place, worker: HandWorke
     refused(worker.post("/registry/v1/status", body), 422, "invalid-request", field)
 
     assert seen(place, worker)["status"] == "offline"
+
+
+@pytest.mark.parametrize("what", ["cancelled", "refused", "finished", "lost", "another's"])
+def test_what_is_no_longer_the_workers_to_start_gets_no_permission(quick: Place, what: str) -> None:
+    """Source: guarantees.md, F11."""
+    worker = quick.worker("asks")
+    asks = quick.worker("asks too") if what == "another's" else worker
+    job, attempt = quick.held(worker)
+    if what == "cancelled":
+        quick.admin.post(f"/api/v1/jobs/{job}/cancel")
+    elif what == "refused":
+        refuse(worker, attempt)
+    elif what == "finished":
+        received(worker.finish(finished(attempt)))
+    elif what == "lost":
+        until(lambda: quick.state(job) == "queued")
+    before = quick.job(job)
+
+    problem = refused(asks.status("working", attempt), 409, "lease-lost")
+
+    assert attempt in problem["detail"]
+    assert seen(quick, asks)["attempts"] == []
+    flow = quick.admin.get(f"/api/v1/jobs/{job}/flow").json()["messages"]
+    assert [message["name"] for message in flow if message["name"].startswith("status")] == []
+    assert quick.job(job) == before or what == "finished"  # its verdict may have come meanwhile
+
+
+def test_a_permission_stays_whatever_becomes_of_the_job(place: Place, worker: HandWorker) -> None:
+    job, attempt = place.held(worker)
+    assert worker.status("working", attempt).status_code == 200
+    place.admin.post(f"/api/v1/jobs/{job}/cancel")
+
+    assert worker.status("working", attempt).status_code == 200
+    assert worker.status("ready_for_work").status_code == 200
+    assert worker.status("working", attempt).status_code == 200  # late, and no news
+
+    assert seen(place, worker)["attempts"] == [attempt]
 
 
 def test_a_worker_is_shown_as_it_enrolled(place: Place) -> None:

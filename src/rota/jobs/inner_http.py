@@ -50,6 +50,19 @@ class Release(Request, frozen=True):
     keep: Annotated[list[AttemptId], Meta(max_length=10_000)]
 
 
+class ToStart(Request, frozen=True):
+    """A worker asks the registry for the permission to start these."""
+
+    worker_id: WorkerId
+    attempts: Annotated[list[AttemptId], Meta(max_length=10_000)]
+
+
+class Unstartable(Answer, frozen=True):
+    """Those that it must not start."""
+
+    attempts: list[AttemptId]
+
+
 class Offset(Answer, frozen=True):
     """How many bytes of an upload are stored."""
 
@@ -80,6 +93,7 @@ class JobsInnerHttp:
             Endpoint("GET", upload, self.offset, "stored offset", SERVICES, None, Offset, queries=whose),
             Endpoint("GET", given, self.input, "an input", SERVICES, None, bytes, queries=whose),
             Endpoint("POST", f"{base}/release", self.release, "release", SERVICES, Release),
+            Endpoint("POST", f"{base}/unstartable", self.unstartable, "not to start", SERVICES, ToStart, Unstartable),
             Endpoint("GET", f"{base}/ended", self.ended, "what ended", SERVICES, None, EndedJobs, queries=batch),
             Endpoint("POST", f"{base}/decide", self.decide, "what follows", SERVICES, Decisions),
         ]
@@ -122,6 +136,10 @@ class JobsInnerHttp:
         asked = await call.body(Release)
         await self._jobs.release(asked.worker_id, asked.incarnation, asked.keep)
         return None
+
+    async def unstartable(self, call: Call) -> Unstartable:
+        asked = await call.body(ToStart)
+        return Unstartable(await self._jobs.unstartable(asked.worker_id, asked.attempts))
 
     async def ended(self, call: Call) -> EndedJobs:
         limit = call.count("limit", 100, 1, _ENDED_MAX)

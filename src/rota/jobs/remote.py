@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from urllib.parse import quote, urlencode
 
 from rota.http.peer import TIMEOUT_S, Peer
-from rota.jobs.inner_http import Offset, Release, WorkerBeats, WorkerFinished, WorkerRefuses
+from rota.jobs.inner_http import Offset, Release, ToStart, Unstartable, WorkerBeats, WorkerFinished, WorkerRefuses
 from rota.protocol.decide import Decision, Decisions, Ended, EndedJobs
 from rota.protocol.get_job import Arrivals, GetJobForWorker, Offer, Offers
 from rota.protocol.heartbeat import Renewed
@@ -57,6 +57,10 @@ class RemoteJob:
 
     async def release(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> None:
         await self._peer.tell("POST", f"{_BASE}/release", Release(worker, incarnation, list(keep)))
+
+    async def unstartable(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> list[AttemptId]:
+        asked = ToStart(worker, list(attempts))
+        return (await self._peer.ask("POST", f"{_BASE}/unstartable", Unstartable, asked)).attempts
 
     async def ended(self, limit: int, wait_s: float) -> list[Ended]:
         path = f"{_BASE}/ended?limit={limit}&wait_s={wait_s}"

@@ -166,6 +166,14 @@ class JobService:
         gone = await self._store.keep(worker, incarnation, keep)
         await self.lose(gone, "the worker was started again and no longer answers for it")
 
+    async def unstartable(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> list[AttemptId]:
+        held = {attempt: self._leases.of(worker, attempt) for attempt in attempts}
+        return [
+            attempt
+            for attempt, lease in held.items()
+            if (lease.cancel if lease is not None else await self._store.attempt(attempt) is not None)
+        ]
+
     async def ended(self, limit: int, wait_s: float) -> list[Ended]:
         self._undecided.clear()
         found = await self._store.undecided(limit)

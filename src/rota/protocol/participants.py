@@ -67,6 +67,13 @@ class Job(Protocol):
         """The worker's new incarnation answers for `keep` only: its other attempts are lost at once."""
         ...
 
+    async def unstartable(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> list[AttemptId]:
+        """Those of the attempts that this worker must not start any more: cancelled, ended, or held by another.
+
+        One that the Job service never made is not among them: nobody can have been offered it.
+        """
+        ...
+
     async def ended(self, limit: int, wait_s: float) -> list[Ended]:
         """Jobs that wait for the scheduler's word, at the latest when `wait_s` are over."""
         ...

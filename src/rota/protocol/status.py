@@ -19,6 +19,10 @@ class WorkerStatus(StrEnum):
     LOST = "lost"  # unseen; never sent by a worker
 
 
+AT_WORK = frozenset({WorkerStatus.WORKING, WorkerStatus.DRAINING})
+"""What a worker says that executes what it names; the answer is the permission to."""
+
+
 class Status(Request, frozen=True):
     """A worker's present status; `attempts` are all that it answers for. Never `lost`."""
 
@@ -37,7 +41,7 @@ class StatusReceived(Answer, frozen=True):
 class Acknowledgement(Answer, frozen=True):
     """What one worker said of an attempt: its first `working`, and the first status after its end.
 
-    The registry takes a worker's word for what it holds; whose attempt it is, the Job service knows.
+    Whose attempt it is, and whether it may still be started, the registry asks the Job service.
     """
 
     attempt_id: AttemptId

@@ -9,8 +9,8 @@ from rota.protocol.environment import Caller, Environment
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.participants import Environments, Job
 from rota.protocol.placement import WorkerFacts
-from rota.protocol.problems import Conflict, InvalidRequest, NotFound, Problem, Unavailable
-from rota.protocol.status import Acknowledgement, Status, StatusReceived, WorkerStatus
+from rota.protocol.problems import Conflict, InvalidRequest, LeaseLost, NotFound, Problem, Unavailable
+from rota.protocol.status import AT_WORK, Acknowledgement, Status, StatusReceived, WorkerStatus
 from rota.protocol.wire import timestamp
 from rota.protocol.worker import Worker
 from rota.registry.presence import LastSeen, lost
@@ -34,6 +34,7 @@ class RegistryService:
         self._incarnations: dict[WorkerId, Incarnation | None] = {}
         self._superseded: dict[WorkerId, deque[Incarnation]] = {}
         self._draining: set[WorkerId] = set()
+        self._told: dict[WorkerId, frozenset[AttemptId]] = {}  # what each named in its last status
 
     async def start(self) -> None:
         """Begin with a full grace for everyone: while the registry was away nobody could be seen."""
@@ -63,8 +64,11 @@ class RegistryService:
             raise Conflict("A newer start of this worker has taken its place.")
         if self._incarnations[worker] != incarnation:
             await self._release_others(worker, incarnation, status.attempts)
+        if status.status in AT_WORK:
+            await self._check_startable(worker, status.attempts)
         at = timestamp(self._world.now())
         await self._store.status(worker, incarnation, status, at)
+        self._told[worker] = frozenset(status.attempts)
         drain = worker in self._draining
         if status.status is WorkerStatus.OFFLINE:
             await self._release_all(worker, status.attempts)
@@ -114,6 +118,16 @@ class RegistryService:
         elif seen.drain_requested:
             self._draining.add(facts.worker_id)
         self._incarnations[facts.worker_id] = None if seen is None else seen.incarnation
+
+    async def _check_startable(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:
+        """No permission for what was cancelled, ended, or went to another. What has the permission keeps it. F11."""
+        fresh = [attempt for attempt in attempts if attempt not in self._told.get(worker, ())]
+        over = await self._job.unstartable(worker, fresh) if fresh else []
+        if over:
+            permitted = {one.attempt_id for one in await self._store.acknowledgements(over) if one.worker_id == worker}
+            refused = [attempt for attempt in over if attempt not in permitted]
+            if refused:
+                raise LeaseLost(f"Not to be started any more, nor anything named beside it: {', '.join(refused)}.")
 
     async def _release_others(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> None:
         try:

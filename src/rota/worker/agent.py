@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from rota.protocol.ids import AttemptId, JobId
-from rota.protocol.problems import Problem, Unauthenticated
+from rota.protocol.problems import LeaseLost, Problem, Unauthenticated
 from rota.worker.backoff import Backoff
 from rota.worker.calls import explain
 from rota.worker.gateway import Gateway
@@ -111,6 +111,8 @@ class Agent:
                 await self._presence.present()
             except Unauthenticated:
                 raise
+            except LeaseLost:
+                return  # some of it is no longer ours: heartbeats and reports will tell which
             except Problem as problem:
                 self._registry_trouble(problem)
                 await backoff.pause(problem)

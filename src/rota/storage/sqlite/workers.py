@@ -8,7 +8,7 @@ import msgspec
 
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.placement import WorkerFacts
-from rota.protocol.status import Acknowledgement, Status, WorkerStatus
+from rota.protocol.status import AT_WORK, Acknowledgement, Status, WorkerStatus
 from rota.protocol.worker import Worker
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.rows import every
@@ -16,8 +16,6 @@ from rota.storage.statements import load
 from rota.storage.stores.workers import Seen
 
 SQL = load(__package__, "workers.sql")
-
-_AT_WORK = frozenset({WorkerStatus.WORKING, WorkerStatus.DRAINING})
 
 
 class SqliteWorkers:
@@ -80,7 +78,7 @@ class SqliteWorkers:
 def _status(connection: apsw.Connection, worker: WorkerId, incarnation: Incarnation, status: Status, at: str) -> None:
     before = set(msgspec.json.decode(connection.execute(SQL["attempts"], {"worker": worker}).get))
     now = set(status.attempts)
-    if status.status in _AT_WORK:
+    if status.status in AT_WORK:
         for attempt in now - before:
             connection.execute(SQL["acknowledge"], {"attempt": attempt, "worker": worker, "at": at})
     for attempt in before - now:
