@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev demo check format test bench docs lock clean
+.PHONY: help dev demo check format test model bench docs lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -47,7 +47,13 @@ format: .venv/.develops ## Put the code in order: format, and fix what can be fi
 	$(BIN)/ruff check --quiet --fix .
 
 test: .venv/.develops ## Run all tests (more words for pytest: make test ARGS="-k refused -x").
+	@.ci/debian-packages
 	$(BIN)/pytest $(ARGS)
+
+model: ## Check the protocol's model in all its states with spin, and that each deliberate fault is found (minutes).
+	@.ci/debian-packages
+	@docs/model/check all
+	@docs/model/check faults
 
 bench: .venv/.develops ## Measure a real server and worker on this machine (minutes), and write bench/RESULTS.md.
 	$(BIN)/python bench/results.py
