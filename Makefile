@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev demo check format test model bench docs lock clean
+.PHONY: help dev demo check format test model chaos bench docs lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -54,6 +54,9 @@ model: ## Check the protocol's model in all its states with spin, and that each 
 	@.ci/debian-packages
 	@docs/model/check all
 	@docs/model/check faults
+
+chaos: .venv/.develops ## Two minutes of kill -9, stops and bad wires; then nothing is lost, nothing ran twice (ARGS="--seconds 20 --seed 1").
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 bench: .venv/.develops ## Measure a real server and worker on this machine (minutes), and write bench/RESULTS.md.
 	$(BIN)/python bench/results.py

@@ -103,6 +103,13 @@ byte k;                       /* counts within a step; 0 between steps */
 #define IS_SUPERSEDED(i, its_start) (its_start < w[i].known)
 #endif
 
+/* Starts are numbered, so that a late word of an earlier one is known to be late, whoever heard what before. */
+#if defined(REGISTRY_FORGETS) || defined(LATE_RELEASE)
+#define IS_EARLIER(a, b) (a != b)
+#else
+#define IS_EARLIER(a, b) (a < b)
+#endif
+
 #ifdef LATE_ACK
 #define IS_IN_TIME(i) true
 #else
@@ -147,7 +154,7 @@ inline lose(j) {
 inline release(its_holder, its_start, listed) {
   for (k : 0 .. JOBS - 1) {
     if
-    :: job[k].held && job[k].holder == its_holder && job[k].holder_start != its_start ->
+    :: job[k].held && job[k].holder == its_holder && IS_EARLIER(job[k].holder_start, its_start) ->
       if
       :: PRESENT(k) == listed -> job[k].holder_start = its_start
       :: else -> lose(k)
@@ -387,6 +394,11 @@ end: do
   :: d_step { copy == STATUS && copy_worker == i && !IS_SUPERSEDED(i, copy_start) ->
       printf("the copy comes: worker %d, start %d -> registry: status, attempt %d\n", i, copy_start, copy_attempt);
       hear_status(i, copy_start, copy_attempt) }
+#ifndef REGISTRY_FORGETS       /* which is to be found by its own way */
+  :: d_step { copy == STATUS && copy_worker == i ->
+      printf("late: registry -> job: worker %d has start %d, which answers for attempt %d\n", i, copy_start, copy_attempt);
+      release(i, copy_start, copy_attempt) }
+#endif
   :: d_step { copy == REFUSAL && i == 0 && IS_HELD(copy_attempt) ->
       printf("the copy comes: refuse job, attempt %d\n", copy_attempt);
       refuse(copy_attempt) }
