@@ -18,9 +18,9 @@ from house import PLAIN, READY_WITHIN_S, Json, free_port
 from waiting import until
 
 ENVIRONMENT = "chaos"
-HEARTBEAT_S, LEASE_S = 1.0, 6.0
+HEARTBEAT_S, LEASE_S = 1.0, 4.0
 STEP_S = 1.0
-STOP_EVERY_STEPS = 4
+STOP_EVERY_STEPS = 3
 LONGER_THAN_A_LEASE_S = LEASE_S + 2
 ANSWER_WITHIN_S = 60
 OPEN = ("waiting", "queued", "assigned", "running")
@@ -120,8 +120,8 @@ class Storm:
         ]
 
     def _lasts_s(self) -> str:
-        """Most are short; some outlast a lease."""
-        lasts_s = self._chance.uniform(8, 12) if self._chance.random() < 0.03 else self._chance.uniform(0.1, 2.5)
+        """Most are short; a quarter outlasts a lease."""
+        lasts_s = self._chance.uniform(1, 2) * LEASE_S if self._chance.random() < 0.25 else self._chance.uniform(0.1, 2)
         return f"{lasts_s:.2f}"
 
     def rage(self) -> None:
@@ -138,10 +138,17 @@ class Storm:
             wire.is_bad = False
 
     def calm(self, within_s: float) -> None:
-        """All go on, and all jobs end; who finds one lost asks for it once more, as a user would."""
+        """All go on, and all jobs end; who finds one lost asks for it once more, as a user would.
+
+        The agents are started anew once more, so that none has to sit out a long pause between two tries.
+        """
         for worker in self.workers:
             worker.go_on()
+            worker.kill()
+            worker.start()
+            self.counts["killed: agent"] += 1
         until(self._have_ended, within_s, "all jobs have ended")
+        until(lambda: not list(left_on_disk(self.folder)), within_s, "everything is reported")
 
     def _have_ended(self) -> bool:
         self._look()
@@ -190,7 +197,7 @@ class Storm:
         if not awake:
             return
         worker = self._chance.choice(awake)
-        if self._chance.random() < 0.5:
+        if self._chance.random() < 0.6:
             self.counts["stopped: agent"] += 1
             worker.stop_agent()
         else:
@@ -208,6 +215,12 @@ class Storm:
         for wire in self.wires.values():
             wire.close()
         self.people.close()
+
+
+def left_on_disk(folder: Path) -> Iterator[str]:
+    """Jobs' folders and reports that workers still keep."""
+    for below in ("jobs", "spool"):
+        yield from (str(file.relative_to(folder)) for file in folder.glob(f"worker-*/{below}/*"))
 
 
 def _local(port: int) -> str:

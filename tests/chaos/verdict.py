@@ -8,7 +8,7 @@ import apsw
 
 from chaos import job, ledger
 from chaos.participants import command_line, pids
-from chaos.storm import Storm
+from chaos.storm import Storm, left_on_disk
 from house import Json
 
 LOSSES_MAX = 3
@@ -80,10 +80,7 @@ def left_over(folder: Path) -> Iterator[str]:
         line = command_line(pid)
         if str(folder).encode() in line and any(word in line for word in ours):
             yield f"process {pid} is left: {line!r}"
-    for file in folder.glob("worker-*/jobs/*"):
-        yield f"{file.relative_to(folder)} is left"
-    for file in folder.glob("worker-*/spool/*"):
-        yield f"{file.relative_to(folder)} is left"
+    yield from (f"{file} is left" for file in left_on_disk(folder))
 
 
 def acknowledged(folder: Path) -> set[str]:
