@@ -3,6 +3,9 @@
 import hashlib
 from typing import Any
 
+import pytest
+from aiohttp import web
+
 from worker.fake_server import FakeServer, problem
 from worker.rig import MakeWorker, WorkerProcess, eventually
 
@@ -121,3 +124,24 @@ async def test_a_live_log_that_cannot_be_sent_holds_up_no_heartbeat(server: Fake
 
     server.cancel.add(attempt)
     assert (await server.report(attempt))["result"]["reason"] == "cancelled"
+
+
+@pytest.mark.parametrize(("status", "slug"), [(404, "not-found"), (409, "lease-lost")])
+async def test_an_upload_that_broke_off_and_is_no_longer_wanted_ends(
+    server: FakeServer, worker: WorkerProcess, status: int, slug: str
+) -> None:
+    """How much is stored is asked with HEAD, whose answer has no body: the status alone tells that it is over."""
+    attempt = server.offer(script="head -c 200000 /dev/zero")
+
+    async def unavailable(_request: web.Request, _body: bytes) -> web.Response:
+        return problem(503, "unavailable")
+
+    async def over(_request: web.Request, _body: bytes) -> web.Response:
+        return problem(status, slug)
+
+    server.override.update(upload=unavailable, offset=over)
+
+    await server.until(lambda: any(server.named("offset")))
+    await server.until(lambda: server.named("status")[-1].body["attempts"] == [])  # its slot is free again
+
+    assert attempt not in server.finished

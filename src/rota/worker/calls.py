@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 
 from rota.protocol.enrol import PROTOCOL_VERSION
-from rota.protocol.problems import Problem, Unauthenticated, Unavailable, raised_again
+from rota.protocol.problems import LeaseLost, NotFound, Problem, Unauthenticated, Unavailable, raised_again
 
 PROBLEM_JSON = "application/problem+json"
 DEAD_AFTER_MS = 20_000
@@ -123,6 +123,14 @@ def _told_as_problems(timeout_s: float) -> Any:  # noqa: ANN401  (a context mana
         raise Unavailable(f"no connection: {str(error) or type(error).__name__}") from None
 
 
+# What is asked with HEAD is answered without a body, so that the status alone tells: the attempt is unknown, or lost.
+# Taken for an outage, it would be asked again for ever.
+_TOLD_BY_STATUS: dict[int, Callable[[], Problem]] = {
+    NotFound.status: lambda: NotFound("There is no such attempt."),
+    LeaseLost.status: LeaseLost,
+}
+
+
 async def _problem(response: aiohttp.ClientResponse) -> Problem:
     after = response.headers.get("Retry-After", "")
     retry_after_s = int(after) if after.isdigit() else None
@@ -132,6 +140,8 @@ async def _problem(response: aiohttp.ClientResponse) -> Problem:
             return raised_again(msgspec.json.decode(body, type=dict[str, Any]), retry_after_s)
     if response.status == Unauthenticated.status:
         return Unauthenticated()
+    if response.method == "HEAD" and response.status in _TOLD_BY_STATUS:
+        return _TOLD_BY_STATUS[response.status]()
     return Unavailable(f"HTTP {response.status}", retry_after_s or 0)
 
 
