@@ -44,7 +44,7 @@ from rota.registry.remote import RemoteRegistry
 from rota.registry.service import RegistryService
 from rota.scheduler import loop as scheduler
 from rota.settings import Settings
-from rota.storage.blobs import FolderBlobs
+from rota.storage.blobs import FolderBlobs, folder_of_blobs
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.environments import SqliteEnvironments
 from rota.storage.sqlite.jobs import SqliteJobs
@@ -120,7 +120,7 @@ class House:
     def _jobs(self) -> JobService:
         database = self._database("rota.db", "jobs")
         store = SqliteJobs(database)
-        blobs = FolderBlobs(_folder_of_blobs(self._options))
+        blobs = FolderBlobs(folder_of_blobs(self._options.blobs, self._options.data))
         self._environments = environments = EnvironmentsService(SqliteEnvironments(database), self._world)
         sizes = [
             self._settings.limit_bytes(name) for name in ("ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX")
@@ -272,16 +272,6 @@ def _check(options: ServerOptions) -> None:
             raise InvalidRequest.of("only", f"`{name}` is not a participant; known: {', '.join(PARTICIPANTS)}")
     if options.database is not None:
         raise InvalidRequest.of("database", "only SQLite in the data folder is supported yet; leave it out")
-
-
-def _folder_of_blobs(options: ServerOptions) -> Path:
-    """The folder that `--blobs` names. Raises InvalidRequest for a store that is not supported yet."""
-    if options.blobs is None:
-        return options.data / "blobs"
-    scheme, separator, path = options.blobs.partition("://")
-    if separator and scheme != "file":
-        raise InvalidRequest.of("blobs", f"`{scheme}` is not supported yet; give a folder, or file:///FOLDER")
-    return Path(path if separator else options.blobs)
 
 
 def _family(host: str) -> socket.AddressFamily:

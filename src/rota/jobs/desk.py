@@ -119,7 +119,9 @@ class Desk:
 
     async def log(self, caller: Caller, job: JobId, number: int | None) -> LogSource:
         """The log of that try, or of the newest. Raises NotFound."""
-        return await self._source(_attempt(await self.job(caller, job), number))
+        source = await self._source(_attempt(await self.job(caller, job), number))
+        await source.hold()
+        return source
 
     async def follow(self, caller: Caller, job: JobId, number: int | None, offset: int) -> AsyncIterator[Followed]:
         """The log from `offset` on, live, until the job (or that try) has ended; the end comes last."""
@@ -161,7 +163,9 @@ class Desk:
         attempt, artifacts = await self.artifacts(caller, job)
         for artifact in artifacts:
             if artifact.path == path and attempt is not None:
-                return artifact, self.bytes_of(attempt, artifact.path, await self._store.output(attempt, path))
+                source = await self.bytes_of(attempt, await self._store.output(attempt, path), path)
+                await source.hold()
+                return artifact, source
         raise NotFound("The job has no such artifact.")
 
     async def all_artifacts(self, caller: Caller, job: JobId) -> list[tuple[Artifact, LogSource]]:
@@ -170,7 +174,8 @@ class Desk:
         if attempt is None:
             return []
         return [
-            (one, self.bytes_of(attempt, one.path, await self._store.output(attempt, one.path))) for one in artifacts
+            (one, await self.bytes_of(attempt, await self._store.output(attempt, one.path), one.path))
+            for one in artifacts
         ]
 
     async def flow(self, caller: Caller, job: JobId) -> Flow:
@@ -183,17 +188,19 @@ class Desk:
         theirs = {one.attempt_id: one for one in seen if one.worker_id == holders.get(one.attempt_id)}
         return flow(traces, theirs, decided)
 
-    def bytes_of(self, attempt: AttemptId, path: str, output: Output | None) -> LogSource:
-        """The bytes of an output that is recorded; none where it is not."""
+    async def bytes_of(self, attempt: AttemptId, output: Output | None, path: str) -> LogSource:
+        """The bytes of an output that is recorded; none where it is not. Raises Damaged where they are not there."""
         if output is None:
             return LogSource(0, self._blobs, attempt, path, b"")
-        return LogSource(output.size_bytes, self._blobs, attempt, path, output.content)
+        source = LogSource(output.size_bytes, self._blobs, attempt, path, output.content, output.sha256)
+        await source.check()
+        return source
 
     async def _source(self, attempt: Attempt | None) -> LogSource:
         if attempt is None:
             return LogSource(0, self._blobs, AttemptId(""), "", b"")
         if attempt.state in {AttemptState.FINISHED, AttemptState.CANCELLED}:
-            return self.bytes_of(attempt.attempt_id, "", await self._store.output(attempt.attempt_id, ""))
+            return await self.bytes_of(attempt.attempt_id, await self._store.output(attempt.attempt_id, ""), "")
         return LogSource(await self._blobs.size(attempt.attempt_id, ""), self._blobs, attempt.attempt_id, "", None)
 
     async def _check_environment(self, caller: Caller, name: str, field: str) -> None:

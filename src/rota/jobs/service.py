@@ -1,6 +1,7 @@
 """The Job service's messages with gateway, registry and scheduler, in the diagrams' order. Source: flows.md."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from rota.jobs import finish
@@ -14,7 +15,7 @@ from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
 from rota.protocol.participants import Environments, Fleet
 from rota.protocol.paths import check_path
-from rota.protocol.problems import LeaseLost, NotFound, Problem, TooLarge, Unavailable
+from rota.protocol.problems import Internal, LeaseLost, NotFound, Problem, TooLarge, Unavailable
 from rota.protocol.refuse_job import Refusal, RefuseAccepted, Rejected
 from rota.protocol.states import AttemptState, JobState
 from rota.protocol.wire import timestamp
@@ -26,6 +27,10 @@ PIECE_SIZE_BYTES = 1024 * 1024
 LEASE_S = 30.0
 """For what still runs in an environment that was retired."""
 _SWEPT_MAX = 1000
+STUCK_AGAIN_S = 60.0
+"""How long an attempt whose row cannot be moved waits for the next try."""
+
+log = logging.getLogger(__name__)
 
 
 class JobService:
@@ -42,7 +47,7 @@ class JobService:
     ) -> None:
         self._store, self._blobs, self._environments, self._world = store, blobs, environments, world
         self._log_size_bytes_max, self._artifact_size_bytes_max = log_size_bytes_max, artifact_size_bytes_max
-        self._leases = Leases()
+        self._leases = self.leases = Leases()
         self._claiming: set[asyncio.Future[list[Leased]]] = set()
         self._undecided = asyncio.Event()
         self._undecided.set()
@@ -194,7 +199,13 @@ class JobService:
         """End these leases. The statement is guarded: a finish that came first wins."""
         if attempts:
             await self._start_acknowledged(attempts)
-            self.note(attempts, await self._store.lose(attempts, timestamp(self._world.now()), why))
+            outcomes = await self._store.lose(attempts, timestamp(self._world.now()), why)
+            told = list(zip(attempts, outcomes, strict=True))
+            stuck = [attempt for attempt, outcome in told if isinstance(outcome.problem, Internal)]
+            self.note(set(attempts).difference(stuck), outcomes)
+            if stuck:  # `rota doctor` names them; meanwhile the rest is swept. Source: guarantees.md, F47
+                self._leases.put_off(stuck, self._world.monotonic() + STUCK_AGAIN_S)
+                log.error("%d attempts cannot be ended, such as %s; `rota doctor` says more", len(stuck), stuck[0])
 
     async def sweep(self) -> None:
         """End what ran out, once."""

@@ -173,6 +173,12 @@ class Internal(Problem):
         super().__init__(detail)
 
 
+class Damaged(Internal):
+    """Stored bytes are missing, or not those that were recorded: they are not given out."""
+
+    title = "Stored bytes are damaged"  # the same slug
+
+
 _BY_SLUG: dict[str, type[Problem]] = {
     problem.slug: problem
     for problem in (

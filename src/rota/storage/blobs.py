@@ -1,16 +1,21 @@
 """Blobs as files in a folder: `<root>/<last two of the attempt>/<attempt>/<log or digest of the path>`."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from rota.protocol.ids import AttemptId
-from rota.protocol.problems import NotFound, OffsetMismatch, Unavailable
+from rota.protocol.problems import Damaged, InvalidRequest, OffsetMismatch, Unavailable
+from rota.storage.stores.blobs import StoredBlob, blob_name
 
 PIECE_SIZE_BYTES = 1024 * 1024
+_GONE = "These bytes are gone from the server's store."
+_CUT = "These bytes are damaged in the server's store: some are missing."
+_CHANGED = "These bytes are damaged in the server's store: their digest is another than the recorded one."
 
 
 class FolderBlobs:
@@ -47,20 +52,46 @@ class FolderBlobs:
         except OSError as error:
             raise Unavailable(f"The server's disk does not keep the bytes: {error.strerror}.") from error
 
-    async def read(self, attempt: AttemptId, path: str, start: int, end: int) -> AsyncIterator[bytes]:
+    async def read(
+        self, attempt: AttemptId, path: str, start: int, end: int, sha256: str | None = None
+    ) -> AsyncIterator[bytes]:
         try:
             file = await asyncio.to_thread(os.open, self._file(attempt, path), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise NotFound("These bytes are gone from the server's store.") from None
+            raise Damaged(_GONE) from None
+        digest = hashlib.sha256()
         try:
             while start < end:
-                piece = await asyncio.to_thread(os.pread, file, min(PIECE_SIZE_BYTES, end - start), start)
-                if not piece:
-                    return
+                piece = await asyncio.to_thread(_piece, file, min(PIECE_SIZE_BYTES, end - start), start, digest)
                 start += len(piece)
+                if start == end and sha256 not in {None, digest.hexdigest()}:
+                    raise Damaged(_CHANGED)
                 yield piece
         finally:
             os.close(file)
+
+    async def digest(self, attempt: AttemptId, path: str) -> tuple[int, str] | None:
+        try:
+            return await asyncio.to_thread(_digest, self._file(attempt, path))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Damaged(f"These bytes cannot be read from the server's disk: {error.strerror}.") from error
+
+    def stored(self) -> Iterator[list[StoredBlob]]:
+        for folder in sorted(self._root.glob("??/*")):
+            found = [(file.name, file.stat()) for file in folder.iterdir() if file.is_file()]
+            attempt = AttemptId(folder.name)
+            yield [StoredBlob(attempt, name, told.st_size, told.st_mtime) for name, told in found]
+
+    def discard(self, attempt: AttemptId, name: str) -> None:
+        (self._folder(attempt) / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there are others of that attempt
+            self._folder(attempt).rmdir()
+
+    def place(self, attempt: AttemptId, path: str) -> Path | None:
+        file = self._file(attempt, path)
+        return file if file.is_file() else None
 
     async def delete(self, attempt: AttemptId) -> None:
         for key in [key for key in self._digests if key[0] == attempt]:
@@ -71,9 +102,7 @@ class FolderBlobs:
         return self._root / attempt[-2:] / attempt
 
     def _file(self, attempt: AttemptId, path: str) -> Path:
-        # A path of the job's own making never becomes a file name here.
-        name = hashlib.sha256(path.encode()).hexdigest() if path else "log"
-        return self._folder(attempt) / name
+        return self._folder(attempt) / blob_name(path)
 
     def _append(self, attempt: AttemptId, path: str, offset: int, piece: bytes) -> int:
         file = self._file(attempt, path)
@@ -114,3 +143,26 @@ class FolderBlobs:
                 os.fsync(descriptor)  # the names must be as durable as the bytes
             finally:
                 os.close(descriptor)
+
+
+def _piece(file: int, size: int, start: int, digest: "hashlib._Hash") -> bytes:
+    piece = os.pread(file, size, start)
+    if not piece:
+        raise Damaged(_CUT)
+    digest.update(piece)
+    return piece
+
+
+def _digest(file: Path) -> tuple[int, str]:
+    with file.open("rb") as opened:
+        return os.fstat(opened.fileno()).st_size, hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def folder_of_blobs(blobs: str | None, data: Path) -> Path:
+    """The folder that `--blobs` names. Raises InvalidRequest for a store that is not supported yet."""
+    if blobs is None:
+        return data / "blobs"
+    scheme, separator, path = blobs.partition("://")
+    if separator and scheme != "file":
+        raise InvalidRequest.of("blobs", f"`{scheme}` is not supported yet; give a folder, or file:///FOLDER")
+    return Path(path if separator else blobs)

@@ -17,7 +17,7 @@ from rota.protocol.wire import to_base64
 from rota.storage.sqlite import job_moves as moves
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.job_moves import SQL
-from rota.storage.sqlite.rows import every, first, only
+from rota.storage.sqlite.rows import apart, every, first, only
 from rota.storage.stores.jobs import (
     Claim,
     Held,
@@ -59,7 +59,9 @@ class SqliteJobs:
         return await self._write(lambda c: [moves.finish(c, worker, end, digest, at) for end, digest in ends])
 
     async def lose(self, attempts: Sequence[AttemptId], at: str, why: str) -> list[Outcome]:
-        return await self._write(lambda c: [moves.lose(c, attempt, at, why) for attempt in attempts])
+        return await self._write(
+            lambda c: [apart(c, lambda one=attempt: moves.lose(c, one, at, why)) for attempt in attempts]  # type: ignore[misc]
+        )
 
     async def keep(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> list[AttemptId]:
         return await self._write(lambda connection: moves.keep(connection, worker, incarnation, keep))

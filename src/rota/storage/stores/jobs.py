@@ -156,7 +156,10 @@ class JobStore(Protocol):
         ...
 
     async def lose(self, attempts: Sequence[AttemptId], at: str, why: str) -> list[Outcome]:
-        """Their leases are over: unacknowledged ones are queued again, the rest wait for the scheduler's word."""
+        """Their leases are over: unacknowledged ones are queued again, the rest wait for the scheduler's word.
+
+        Each for itself: an attempt whose row cannot be moved has `Internal` as its outcome, and the others are moved.
+        """
         ...
 
     async def keep(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> list[AttemptId]:
