@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import uvicorn
 from prometheus_client import CollectorRegistry, Gauge
 from starlette.applications import Starlette
 
+from rota.data_folder import BACKUPS, TOKENS
 from rota.environments.http import EnvironmentsHttp
 from rota.environments.inner_http import EnvironmentsInnerHttp
 from rota.environments.remote import RemoteEnvironments
@@ -30,12 +30,16 @@ from rota.http.head import BoundedHead
 from rota.http.health import Check, Health, Measure
 from rota.http.peer import Peer
 from rota.http.routes import Endpoint
+from rota.http.serving import Serving
+from rota.jobs.backups import Backups
 from rota.jobs.desk import Desk
+from rota.jobs.doctor import Doctor, Places
 from rota.jobs.http import JobsHttp
 from rota.jobs.inner_http import JobsInnerHttp
 from rota.jobs.remote import RemoteJob
 from rota.jobs.service import JobService
 from rota.jobs.sweep import sweep
+from rota.jobs.upkeep_http import UpkeepHttp
 from rota.protocol.environment import CallerKind
 from rota.protocol.participants import Environments, Fleet, Job
 from rota.protocol.problems import InvalidRequest, Problem
@@ -48,6 +52,7 @@ from rota.storage.blobs import FolderBlobs, folder_of_blobs
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.environments import SqliteEnvironments
 from rota.storage.sqlite.jobs import SqliteJobs
+from rota.storage.sqlite.upkeep import SqliteFiles, SqliteUpkeep
 from rota.storage.sqlite.workers import SqliteWorkers
 from rota.world import SystemWorld, World
 
@@ -152,7 +157,23 @@ class House:
         jobs.fleet = fleet
         desk = Desk(jobs, store, blobs, environments, fleet, self._world)
         self._endpoints += JobsHttp(desk, fleet).endpoints()
+        self._upkeep(database, jobs, store, blobs, fleet)
         return jobs
+
+    def _upkeep(
+        self, database: Database, jobs: JobService, store: SqliteJobs, blobs: FolderBlobs, fleet: Fleet
+    ) -> None:
+        """The doctor, and backups of the databases of this process."""
+        data, where = self._options.data, self._settings.text("ROTA_BACKUPS")
+        places = Places([data, blobs.root], data / BACKUPS if where is None else Path(where))
+        files = SqliteFiles({one.path.name: one.path for one in self._databases})
+        doctor = Doctor(
+            store, SqliteUpkeep(database), files, blobs, places, self._world, jobs, fleet,
+            lambda: {peer.url: peer.ahead_s for peer in self._peers},
+        )  # fmt: skip
+        backups = Backups(places.backups, files, [data / token for token in TOKENS], blobs, self._world)
+        self._closes.append(backups.close)
+        self._endpoints += UpkeepHttp(doctor, backups).endpoints()
 
     def _registry(self, job: Job) -> RegistryService:
         store = SqliteWorkers(self._database("registry.db", "registry"))
@@ -237,33 +258,9 @@ def serve(options: ServerOptions) -> int:
         house.application(), log_config=None, access_log=False, server_header=False, timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE_S, lifespan="on", http=BoundedHead,
     )  # fmt: skip
-    server = _Server(config, house, url)
+    server = Serving(config, house.stop_waiting, lambda: _say(f"serving at {url}"))
     server.run(sockets=[listener])
     return 0 if server.started else 1
-
-
-class _Server(uvicorn.Server):
-    """Says where it is, and answers what it holds before it stops."""
-
-    def __init__(self, config: uvicorn.Config, house: House, url: str) -> None:
-        super().__init__(config)
-        self._house, self._url = house, url
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)
-        if self.started:
-            _say(f"serving at {self._url}")
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().shutdown(sockets)
-        self._captured_signals.clear()  # stopped as it was told to: exit code 0, not death by the signal
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._house.stop_waiting)
 
 
 def _check(options: ServerOptions) -> None:

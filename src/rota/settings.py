@@ -24,6 +24,7 @@ SETTINGS = (
     Setting("ROTA_ONLY", "", "names", "Which of jobs, gateway, registry, scheduler to run; empty: all (`--only`)."),
     Setting("ROTA_DATABASE", "", "a URL", "The database; empty: SQLite in the data folder (`--database`)."),
     Setting("ROTA_BLOBS", "", "a URL", "Where logs and artifacts go; empty: the data folder (`--blobs`)."),
+    Setting("ROTA_BACKUPS", "", "a folder", "Where backups are made; empty: `backups` in the data folder."),
     Setting("ROTA_JOBS_URL", "", "a URL", "Where the Job service is, for a participant that runs apart."),
     Setting("ROTA_GATEWAY_URL", "", "a URL", "The gateway, as workers reach it; empty: where they enrolled."),
     Setting("ROTA_REGISTRY_URL", "", "a URL", "The registry, as workers and a Job service apart reach it."),

@@ -1,6 +1,8 @@
 """Calls to another participant that runs elsewhere: its problems are raised here, its silence is Unavailable."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -20,7 +22,9 @@ class Peer:
     """One participant's address, with connections that are kept. `token` is asked for each time: it may come later."""
 
     def __init__(self, url: str, token: Callable[[], str]) -> None:
-        self._url = url.rstrip("/")
+        self._url = self.url = url.rstrip("/")
+        self.ahead_s = 0.0
+        """How far its clock was before ours at its last answer, to a second or so."""
         self._token = token
         self._session: aiohttp.ClientSession | None = None
 
@@ -70,6 +74,7 @@ class Peer:
                 method, self._url + path, data=content, headers=known, timeout=timeout, allow_redirects=False
             ) as response:
                 body = await response.read()
+                self.ahead_s = _ahead_s(response.headers.get("Date"))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"{self._url} does not answer ({type(error).__name__}).") from error
         if response.status < HTTPStatus.MULTIPLE_CHOICES:
@@ -81,3 +86,12 @@ class Peer:
         if not problem or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Unavailable(f"{self._url} answered {response.status}.")
         raise raised_again(problem)
+
+
+def _ahead_s(date: str | None) -> float:
+    """How far the clock that wrote an answer's `Date` (whole seconds, RFC 9110) is before this one."""
+    try:
+        told_s = parsedate_to_datetime(date or "").timestamp() + 0.5
+    except ValueError:
+        return 0.0
+    return told_s - time.time()

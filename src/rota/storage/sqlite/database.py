@@ -3,6 +3,7 @@
 import fcntl
 import os
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import apsw
@@ -20,7 +21,8 @@ class Database:
 
     def __init__(self, path: Path, schema: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = _lock(path)
+        self.path = path
+        self._lock = lock(path)
         migrate(path, schema)
         self.writer = Writer(path)
         self.reader = Reader(path)
@@ -36,14 +38,15 @@ class Database:
         os.close(self._lock)
 
 
-def _lock(path: Path) -> int:
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def lock(path: Path) -> int:
+    """Hold the database against every other process, until the descriptor is closed. Raises Conflict."""
+    held = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(lock)
+        os.close(held)
         raise Conflict(f"Another server has {path} open. Stop it, or give this one another --data folder.") from None
-    return lock
+    return held
 
 
 def migrate(path: Path, schema: str) -> int:
@@ -59,9 +62,18 @@ def migrate(path: Path, schema: str) -> int:
         raise Conflict(f"{path} is not a database of Rota's, or is damaged; it was left as it is.") from None
 
 
-def _take_steps(connection: apsw.Connection, path: Path, schema: str) -> int:
+def newest_schema(schema: str) -> int:
+    """The number of the last step that this Rota knows."""
+    return len(_steps(schema))
+
+
+def _steps(schema: str) -> list[Traversable]:
     folder = resources.files(__package__).joinpath("migrations", schema)
-    steps = sorted((step for step in folder.iterdir() if step.name.endswith(".sql")), key=lambda step: step.name)
+    return sorted((step for step in folder.iterdir() if step.name.endswith(".sql")), key=lambda step: step.name)
+
+
+def _take_steps(connection: apsw.Connection, path: Path, schema: str) -> int:
+    steps = _steps(schema)
     done = int(connection.pragma("user_version") or 0)
     if done > len(steps):
         raise Conflict(f"{path} was migrated by a newer Rota (schema {done}, known here: {len(steps)}). Upgrade Rota.")
