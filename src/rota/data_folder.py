@@ -19,7 +19,7 @@ from rota.jobs.findings import Facts, examine
 from rota.jobs.service import JobService
 from rota.protocol.backup import Backup
 from rota.protocol.doctor import Finding, Findings, Level
-from rota.protocol.problems import Conflict, NotFound, Problem
+from rota.protocol.problems import Conflict, InvalidRequest, Problem
 from rota.protocol.wire import timestamp
 from rota.registry.service import RegistryService
 from rota.storage.blobs import FolderBlobs, folder_of_blobs
@@ -38,7 +38,10 @@ _MAX_BYTES = 2**62
 
 
 def look_over(data: Path, blobs: str | None, *, fix: bool, deep: bool) -> Findings:
-    """What is out of the ordinary there, and with `fix` what is safe to mend is mended. Raises Conflict, NotFound."""
+    """What is out of the ordinary there, and with `fix` what is safe to mend is mended.
+
+    Raises Conflict, InvalidRequest.
+    """
     files = _files_of(data)
     now = SystemWorld().now()
     with _held(data, files):
@@ -59,7 +62,10 @@ def look_over(data: Path, blobs: str | None, *, fix: bool, deep: bool) -> Findin
 
 
 def back_up(data: Path, to: Path | None, blobs: str | None, tell: Tell) -> Backup:
-    """A backup of a server that does not run, as the folder `to`. Raises Conflict, NotFound, Damaged, Unavailable."""
+    """A backup of a server that does not run, as the folder `to`.
+
+    Raises Conflict, InvalidRequest, Damaged, Unavailable.
+    """
     files = _files_of(data)
     made_at = SystemWorld().now()
     folder = to or data / BACKUPS / made_at.strftime(STAMP)
@@ -96,10 +102,10 @@ def restore(backup: Path, data: Path, tell: Tell) -> Backup:
 
 
 def _files_of(data: Path) -> SqliteFiles:
-    """The databases that are there, the Job service's first. Raises NotFound where there are none."""
+    """The databases that are there, the Job service's first. Raises InvalidRequest where there are none."""
     found = {name: data / name for name in SCHEMAS if (data / name).exists()}
     if not found:
-        raise NotFound(f"{data} holds no database of Rota's.")
+        raise InvalidRequest.of("data", f"{data} holds no database of Rota's")
     return SqliteFiles(found)
 
 

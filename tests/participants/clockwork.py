@@ -1,6 +1,5 @@
 """A Job service in this process, with its store on SQLite and a clock that the test turns."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,7 +36,7 @@ class Clock(SystemWorld):
 
     async def sleep(self, duration_s: float) -> None:
         self.passed_s += duration_s
-        await asyncio.sleep(0)  # a turn of the loop, no time
+        await super().sleep(0)  # a turn of the loop, no time
 
 
 class Everywhere:
@@ -71,7 +70,8 @@ class Works(Bench):
                 reason = Reason.EXITED if attempt_state is AttemptState.FINISHED else Reason.CANCELLED
                 await self.store.finish(ANNA, [report(leased.attempt_id, reason)], NOW)
             await self._set("attempt", leased.attempt_id, state=attempt_state)
-        await self._set("job", job, state=job_state, undecided=int(undecided), cancel_requested=int(cancel))
+        state = {"state": job_state, "undecided": int(undecided), "cancel_requested": int(cancel)}
+        await self._set("job", job, submitted_at=NOW, **state)
         return job
 
     async def _set(self, table: str, row: str, **values: object) -> None:

@@ -36,6 +36,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "env": "Environments: create them, issue and revoke their tokens.",
         "worker": "Run a worker on this machine.",
         "server": "Run a server.",
+        "doctor": "Tell what is out of the ordinary on a server, and mend it.",
+        "backup": "Make a backup of a server while it works.",
+        "restore": "Make a data folder of a backup.",
     },
     "This program": {
         "completion": "Print the script that completes commands in a shell.",

@@ -15,6 +15,7 @@ from rota.client.places import PlaceCalls
 from rota.client.profile import find_endpoint
 from rota.client.transport import Call, NotUnderstood, Transport
 from rota.client.unpack import unpack
+from rota.client.upkeep import UpkeepCalls
 from rota.protocol.environment import CreatedCredential, Credential, Environment
 from rota.protocol.flow import Flow
 from rota.protocol.ids import JobId
@@ -60,6 +61,7 @@ class AsyncClient:
         self._transport = Transport(self.endpoint, patience_s, world)
         self._jobs = JobCalls(self._transport, outage_s)
         self._places = PlaceCalls(self._transport)
+        self.upkeep = UpkeepCalls(self._transport)
 
     async def __aenter__(self) -> Self:
         return self
