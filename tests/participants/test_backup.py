@@ -208,13 +208,11 @@ def test_workers_go_on_with_the_restored_server_and_every_job_ends_with_one_resu
             backup = made(admin, "during")
             until(lambda: len(list(ledger.iterdir())) > 30, 60)
             server.kill()
-            enrolled = {job["id"] for job in jobs_of(tmp_path)}
-            assert enrolled == set()
 
             again = restored(backup, tmp_path / "restored", server.port)
 
             for job in jobs:
-                shown = ended(admin, job, 120)
+                shown = ended(admin, job, 60)
                 assert (shown["state"], shown["verdict"], shown["result"]["exit_code"]) == ("finished", "succeeded", 0)
                 results = [one["result"] for one in shown["attempts"] if one["result"] is not None]
                 assert results == [shown["result"]]
@@ -229,10 +227,6 @@ def test_workers_go_on_with_the_restored_server_and_every_job_ends_with_one_resu
                 worker.stop()
             if again is not None:
                 again.stop()
-
-
-def jobs_of(_folder: Path) -> list[Json]:
-    return []
 
 
 def test_one_backup_at_a_time_each_with_a_name_of_its_own(server: Server) -> None:

@@ -122,6 +122,7 @@ def make(run: Run, files: DatabaseFiles, tokens: Sequence[Path], blobs: BlobStor
     delete_partial(run.folder, partial_backups(run.folder))
     folder = run.folder / f"{run.name}{PARTIAL}"
     folder.mkdir(mode=0o700)
+    (folder / "blobs").mkdir(mode=0o700)
     try:
         manifest = _fill(folder, run, files, tokens, blobs, made_at)
         manifests.write(folder, manifest)
