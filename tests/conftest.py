@@ -15,6 +15,12 @@ ALLOWED_SKIPS = (
 UNEXPECTED = pytest.StashKey[list[str]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--kills", type=int, default=20, help="how often test_random_kills ends its server (1000: an hour)"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[UNEXPECTED] = []
 

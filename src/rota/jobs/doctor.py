@@ -13,7 +13,7 @@ from rota.jobs.backups import delete_partial, partial_backups
 from rota.jobs.findings import Disk, Facts
 from rota.jobs.service import JobService
 from rota.protocol.doctor import BlobsRead, Finding, Findings
-from rota.protocol.ids import AttemptId, WorkerId
+from rota.protocol.ids import AttemptId, JobId, WorkerId
 from rota.protocol.participants import Fleet
 from rota.protocol.problems import Damaged, Problem
 from rota.protocol.wire import timestamp
@@ -154,14 +154,15 @@ class Doctor:
     async def _holders(self) -> dict[AttemptId, WorkerId]:
         return {held.attempt_id: held.worker_id for held in await self._store.held()}
 
-    async def _undecided(self) -> list[str]:
-        """What the scheduler leaves lying: it is there in two looks."""
-        before = await self._upkeep.undecided(FOUND_MAX)
-        if not before:
-            return []
-        await self._world.sleep(SCHEDULER_S)
-        after = set(await self._upkeep.undecided(FOUND_MAX))
-        return [job for job in before if job in after]
+    async def _undecided(self) -> list[JobId]:
+        """What the scheduler leaves lying: the same is there in every look."""
+        left = await self._upkeep.undecided(FOUND_MAX)
+        until_s = self._world.monotonic() + SCHEDULER_S
+        while left and self._world.monotonic() < until_s:
+            await self._world.sleep(SCHEDULER_S / 20)
+            now = set(await self._upkeep.undecided(FOUND_MAX))
+            left = [job for job in left if job in now]
+        return left
 
     def _disks(self) -> list[Disk]:
         """Each once."""
