@@ -139,15 +139,17 @@ def _fill(
 ) -> Manifest:
     kept: list[BackupFile] = []
     for name in files.names:  # the Job service's first: what the registry had acknowledged by then is in the later one
-        schema = files.copy(name, folder / name, run.tell)
+        before_bytes = sum(one.size_bytes for one in kept)
+        schema = files.copy(name, folder / name, lambda done, size, at=before_bytes: run.tell(at + done, at + size))  # type: ignore[misc]
         kept.append(describe(folder / name, schema))
     for token in tokens:
         if token.exists():
             _copy(token, folder / token.name)
             kept.append(describe(folder / token.name))
     copied = folder / files.names[0]
-    sizes = [blob.size_bytes for batch in files.blobs_in(copied) for blob in batch]
-    whole_bytes, done_bytes, count = sum(sizes), 0, 0
+    done_bytes = sum(one.size_bytes for one in kept)
+    whole_bytes = done_bytes + sum(blob.size_bytes for batch in files.blobs_in(copied) for blob in batch)
+    count = 0
     damaged: list[tuple[str, str]] = []
     for batch in files.blobs_in(copied):
         for blob in batch:
@@ -157,8 +159,7 @@ def _fill(
                 damaged.append((blob.attempt_id, blob.path))
             done_bytes += blob.size_bytes
             run.tell(done_bytes, whole_bytes)
-    size_bytes = whole_bytes + sum(one.size_bytes for one in kept)
-    return Manifest(FORMAT, __version__, made_at, kept, count, size_bytes, damaged)
+    return Manifest(FORMAT, __version__, made_at, kept, count, whole_bytes, damaged)
 
 
 def _keep(blob: RecordedBlob, source: Path | None, to: Path) -> bool:
