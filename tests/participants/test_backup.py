@@ -151,6 +151,19 @@ def test_a_kill_in_the_middle_leaves_what_nobody_takes_for_a_backup(server: Serv
         assert [one["name"] for one in admin.get("/api/v1/backups").json()["backups"]] == ["after", "before"]
 
 
+def test_a_server_that_is_told_to_stop_gives_up_the_backup_and_leaves_nothing_of_it(server: Server) -> None:
+    with server.client() as admin:
+        for _ in range(3):
+            admin.post("/api/v1/jobs", json={"jobs": [{"command": ["true"], "env": {"X": "x" * 500}}] * 10_000})
+        admin.post("/api/v1/backups", json={"name": "given-up"})
+        until((server.data / "backups").exists)
+
+    assert server.stop() == 0
+
+    assert [file.name for file in (server.data / "backups").iterdir()] in ([], ["given-up"])
+    assert "Traceback" not in server.log.read_text()
+
+
 def test_no_attempt_of_before_counts_after_a_restore(server: Server, tmp_path: Path) -> None:
     """Time travel: leases older than reality, and reports of tries that the server has never heard of."""
     worker = HandWorker(server)

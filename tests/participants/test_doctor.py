@@ -1,8 +1,10 @@
 """`doctor` names what is out of the ordinary and mends what is safe. Source: protocol.md, "Looking after a server"."""
 
 import os
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from house import Server
 from participants.clockwork import LEASE_S, Clock, Works
 from participants.place import Place, refused
 from participants.test_sweep import WITHOUT_HOLDER
+from rota.http.peer import _ahead_s
 from rota.jobs.doctor import OVERDUE_S, Doctor, Places
 from rota.jobs.findings import FREE_BYTES_MIN, NEVER_SEEN_S, ORPHAN_S, SKEW_S_MAX, Disk, Facts, examine, is_orphan
 from rota.protocol.doctor import Finding, Level
@@ -272,6 +275,11 @@ def test_disks_and_clocks_are_judged_by_plain_numbers() -> None:
     ahead = {"http://one": 60.0, "http://two": -60.0, "http://three": 1.0}
     told = [one.message for one in examine(Facts(now=NOW, ahead_s=ahead))]
     assert told == ["The clock of http://one is 60 s ahead.", "The clock of http://two is 60 s behind."]
+
+
+def test_a_peers_clock_is_read_off_its_answers() -> None:
+    assert _ahead_s(formatdate(time.time() + 100, usegmt=True)) == pytest.approx(100, abs=2)
+    assert _ahead_s("yesterday") == _ahead_s(None) == 0
 
 
 def test_a_worker_that_nobody_ever_heard_of_is_a_note() -> None:
