@@ -387,6 +387,6 @@ def test_what_was_damaged_before_is_counted_and_the_rest_is_kept(server: Server,
     again = restored(backup, tmp_path / "again")
     try:
         with again.client() as admin:
-            refused(admin.get(f"/api/v1/jobs/{job}/log"), 500, "internal")
+            refused(admin.get(f"/api/v1/jobs/{job}/log"), 500, "damaged")
     finally:
         again.stop()

@@ -94,10 +94,10 @@ def test_a_small_one_is_told_as_damaged_instead(
     damage(log)
     damage(small)
 
-    refused(asked(admin, job, "log"), 500, "internal")
-    refused(asked(admin, job, "artifacts/small"), 500, "internal")
+    refused(asked(admin, job, "log"), 500, "damaged")
+    refused(asked(admin, job, "artifacts/small"), 500, "damaged")
     part = admin.get(f"/api/v1/jobs/{job}/artifacts/small", headers={"Range": "bytes=0-9"})
-    refused(part, 500, "internal")
+    refused(part, 500, "damaged")
     assert asked(admin, job, "artifacts/large").content == LARGE
 
 
@@ -107,8 +107,8 @@ def test_a_large_one_that_is_cut_is_told_before_its_first_byte(
     job, *_, large = kept
     truncate(large)
 
-    refused(asked(admin, job, "artifacts/large"), 500, "internal")
-    refused(asked(admin, job, "artifacts.tar.gz"), 500, "internal")
+    refused(asked(admin, job, "artifacts/large"), 500, "damaged")
+    refused(asked(admin, job, "artifacts.tar.gz"), 500, "damaged")
     assert found(admin)["blob-size"]["count"] == 1
 
 

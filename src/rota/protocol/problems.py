@@ -173,17 +173,17 @@ class Internal(Problem):
         super().__init__(detail)
 
 
-class Damaged(Internal):
+class Damaged(Problem):
     """Stored bytes are missing, or not those that were recorded: they are not given out."""
 
-    title = "Stored bytes are damaged"  # the same slug
+    slug, status, title = "damaged", 500, "Stored bytes are damaged"
 
 
 _BY_SLUG: dict[str, type[Problem]] = {
     problem.slug: problem
     for problem in (
         InvalidRequest, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, Conflict, LeaseLost, OffsetMismatch,
-        DigestMismatch, TooLarge, UpgradeRequired, RateLimited, Unavailable, Internal,
+        DigestMismatch, TooLarge, UpgradeRequired, RateLimited, Unavailable, Internal, Damaged,
     )
 }  # fmt: skip
 
