@@ -134,7 +134,7 @@ def test_a_kill_in_the_middle_leaves_what_nobody_takes_for_a_backup(server: Serv
             shutil.rmtree(server.data / "backups" / "cut", ignore_errors=True)
             return is_partial
 
-        partial = server.data / "backups" / "cut.partial"
+        partial = server.data / "backups" / "cut.rota-partial"
         until(is_cut_off, 60, "killed while it was being made")
 
         assert admin.get("/api/v1/backups/cut").json()["state"] == "partial"
@@ -246,7 +246,7 @@ def test_one_backup_at_a_time_each_with_a_name_of_its_own(server: Server) -> Non
     with server.client() as admin:
         assert made(admin, "one")["state"] == "whole"
         refused(admin.post("/api/v1/backups", json={"name": "one"}), 409, "conflict")
-        for name in ("", "../x", "a/b", "x.partial", ".", "x" * 101):
+        for name in ("", "../x", "a/b", "x.rota-partial", ".", "x" * 101):
             refused(admin.post("/api/v1/backups", json={"name": name}), 422, "invalid-request", "name")
         assert admin.get("/api/v1/backups/two").status_code == 404
         assert [file.name for file in (server.data / "backups").iterdir()] == ["one"]
@@ -337,8 +337,8 @@ def test_a_restore_writes_over_nothing(whole: Path, tmp_path: Path) -> None:
 def test_a_restore_that_was_cut_off_is_begun_anew_and_fills_an_empty_folder(whole: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    (tmp_path / "data.restoring").mkdir()
-    (tmp_path / "data.restoring" / "rota.db").write_text("half")
+    (tmp_path / "data.rota-restoring").mkdir()
+    (tmp_path / "data.rota-restoring" / "rota.db").write_text("half")
 
     again = restored(whole, data)
 
@@ -348,7 +348,7 @@ def test_a_restore_that_was_cut_off_is_begun_anew_and_fills_an_empty_folder(whol
             assert admin.get(f"/api/v1/jobs/{job['id']}/log").content == LARGE
     finally:
         again.stop()
-    assert not (tmp_path / "data.restoring").exists()
+    assert not (tmp_path / "data.rota-restoring").exists()
 
 
 def test_a_server_that_stands_still_is_backed_up_from_its_folder(tmp_path: Path) -> None:
@@ -358,9 +358,11 @@ def test_a_server_that_stands_still_is_backed_up_from_its_folder(tmp_path: Path)
         running = rota("backup", "--data", str(server.data), str(tmp_path / "b"))
         assert (running.returncode, "Another server" in running.stderr) == (125, True)
     server.stop()
+    (tmp_path / "mine.partial").mkdir()
 
     done = rota("backup", "--data", str(server.data), str(tmp_path / "b"))
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'b'}\n")
+    assert (tmp_path / "mine.partial").exists()  # only what bears Rota's name is cleared away
     assert rota("backup", "--data", str(server.data), str(tmp_path / "b")).returncode == 125
 
     again = restored(tmp_path / "b", tmp_path / "again", free_port())

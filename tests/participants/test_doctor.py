@@ -238,7 +238,7 @@ def test_a_blob_that_somebody_can_see_or_still_writes_is_no_orphan(state: Attemp
 
 
 async def test_a_backup_that_was_cut_off_is_named_and_deleted(ward: Ward) -> None:
-    (ward.folder / "backups" / "x.partial" / "blobs").mkdir(parents=True)
+    (ward.folder / "backups" / "x.rota-partial" / "blobs").mkdir(parents=True)
 
     assert await ward.fixed() == {"backup-partial": 1}
 

@@ -22,7 +22,7 @@ from rota.storage.stores.blobs import BlobStore
 from rota.storage.stores.upkeep import DatabaseFiles, RecordedBlob, Tell
 from rota.world import World
 
-PARTIAL = ".partial"
+PARTIAL = ".rota-partial"
 STAMP = "%Y-%m-%dT%H%M%SZ"
 _REMEMBERED_MAX = 100
 
@@ -186,7 +186,7 @@ def _copy(source: Path, to: Path) -> None:
 
 def partial_backups(folder: Path) -> list[str]:
     """What was cut off: by its name it is never taken for a backup."""
-    return sorted(found.name for found in folder.glob(f"*{PARTIAL}"))
+    return sorted(found.name for found in folder.glob(f"*{PARTIAL}") if found.is_dir())
 
 
 def delete_partial(folder: Path, names: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from rota.protocol.problems import Conflict, Damaged
 from rota.storage.stores.blobs import blob_name
 from rota.storage.stores.upkeep import DatabaseFiles, Tell
 
-RESTORING = ".restoring"
+RESTORING = ".rota-restoring"
 WHY = "the server was restored from a backup: what was held then is not held now"
 _PIECE_SIZE_BYTES = 1024 * 1024
 
