@@ -133,6 +133,22 @@ async def test_a_full_disk_is_told_and_nothing_is_half_there(writer: Writer) -> 
     assert await numbers(writer) == [1, 2]
 
 
+async def test_a_database_that_another_program_holds_is_told_and_goes_on_when_it_lets_go(
+    writer: Writer, tmp_path: Path
+) -> None:
+    """Source: guarantees.md, F52."""
+    await writer.run(lambda c: c.set_busy_timeout(50))
+    with contextlib.closing(connect(tmp_path / "deeds.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match="Another program"):
+            await writer.run(lambda c: insert(c, 1))
+        other.execute("ROLLBACK")
+
+    await writer.run(lambda c: insert(c, 2))
+
+    assert await numbers(writer) == [2]
+
+
 def test_one_process_at_a_time_and_one_schema_after_the_other(tmp_path: Path) -> None:
     path = tmp_path / "rota.db"
     Database(path, "jobs")

@@ -146,6 +146,8 @@ def _as_problem(error: Exception) -> BaseException:
         return error
     if isinstance(error, apsw.FullError | apsw.IOError | apsw.CantOpenError | apsw.ReadOnlyError):
         return Unavailable(f"The server's disk does not take writes ({error}); nothing was changed.")
+    if isinstance(error, apsw.BusyError):
+        return Unavailable("Another program holds the server's database; nothing was changed. Let it go.")
     if isinstance(error, apsw.ConstraintError):
         return Conflict("It exists already, or refers to what does not exist.")
     return error
