@@ -61,6 +61,7 @@ def unpack(backup: Path, to: Path, manifest: Manifest, files: DatabaseFiles, tel
 
 def name_it(folder: Path, data: Path) -> None:
     """From now on it is there, whole. Raises Conflict where it cannot take the place of `data`."""
+    settle(folder)
     try:
         folder.rename(data)  # also over an empty folder
     except OSError as error:
