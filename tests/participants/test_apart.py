@@ -260,3 +260,40 @@ def test_the_inner_door_is_shut_to_all_but_services(apart: Apart) -> None:
             refused(
                 client.post(f"{apart.jobs.url}/internal/v1/recognise", json={"authorization": None}), 403, "forbidden"
             )
+
+
+def test_the_doctor_names_the_participant_that_is_away(apart: Apart) -> None:
+    worker = apart.worker()
+
+    def found() -> dict[str, list[str]]:
+        """What is at fault, by code; but for what other tests left with workers that are gone."""
+        told = admin.get("/api/v1/doctor").json()["findings"]
+        return {
+            one["code"]: one["examples"] for one in told if one["level"] == "fault" and one["code"] != "worker-lost"
+        }
+
+    with apart.jobs.client() as admin, worker.http:
+        assert apart.status(worker, "ready_for_work") == 200
+        assert found() == {}
+        apart.registry.kill()
+        assert found().keys() == {"registry-away"}
+        apart.registry.start()
+
+        apart.scheduler.kill()
+        job = admin.post("/api/v1/jobs", json={"command": ["true"]}).json()["id"]
+        [offer] = worker.get_job(wait_s=10)
+        assert received(worker.finish(finished(offer["attempt_id"]))) == [offer["attempt_id"]]
+        assert found() == {"scheduler-away": [job]}
+        apart.scheduler.start()
+        assert ended(admin, job)["verdict"] == "succeeded"
+        assert found() == {}
+
+
+def test_a_backup_of_the_job_service_is_of_its_own_database(apart: Apart) -> None:
+    with apart.jobs.client() as admin:
+        admin.post("/api/v1/backups", json={"name": "apart"})
+        made = admin.get("/api/v1/backups/apart", params={"wait_s": 30}).json()
+
+    assert made["state"] == "whole"
+    names = sorted(file.name for file in Path(made["folder"]).iterdir())
+    assert names == ["admin-token", "blobs", "manifest.json", "rota.db", "service-token"]

@@ -185,6 +185,14 @@ async def test_what_a_worker_that_is_gone_holds_is_named_and_not_taken_while_its
     assert await ward.state_of(job) is JobState.WAITING
 
 
+async def test_a_worker_that_took_a_job_before_its_first_status_is_not_gone(ward: Ward) -> None:
+    await ward.put(JobState.ASSIGNED, AttemptState.ASSIGNED)
+    await ward.jobs.start()
+    ward.registry.known = [worker(ANNA, WorkerStatus.OFFLINE, seen=False)]
+
+    assert await ward.found() == {}
+
+
 async def test_a_registry_that_is_away_is_named(ward: Ward) -> None:
     ward.registry.known = None
 

@@ -166,7 +166,8 @@ def _workers(facts: Facts) -> list[Finding]:
 
 
 def _is_gone(worker: Worker) -> bool:
-    return worker.status in {WorkerStatus.LOST, WorkerStatus.OFFLINE}
+    """Whoever was never heard of may be about to say its first word: it asks for a job before."""
+    return worker.status in {WorkerStatus.LOST, WorkerStatus.OFFLINE} and worker.last_seen_at is not None
 
 
 def _is_unseen(worker: Worker, now: datetime) -> bool:
