@@ -165,7 +165,9 @@ class House:
     ) -> None:
         """The doctor, and backups of the databases of this process."""
         data, where = self._options.data, self._settings.text("ROTA_BACKUPS")
-        places = Places([data, blobs.root], data / BACKUPS if where is None else Path(where))
+        places = Places(
+            [data, folder_of_blobs(self._options.blobs, data)], data / BACKUPS if where is None else Path(where)
+        )
         files = SqliteFiles({one.path.name: one.path for one in self._databases})
         doctor = Doctor(
             store, SqliteUpkeep(database), files, blobs, places, self._world, jobs, fleet,

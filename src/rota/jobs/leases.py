@@ -15,7 +15,7 @@ from rota.storage.stores.jobs import Held
 class Lease:
     """Who holds an attempt, and until when (monotonic seconds)."""
 
-    __slots__ = ("appending", "cancel", "environment", "job_id", "running", "stuck", "until_s", "worker_id")
+    __slots__ = ("appending", "cancel", "environment", "job_id", "running", "until_s", "worker_id")
 
     def __init__(self, held: Held, until_s: float) -> None:
         self.worker_id: WorkerId = held.worker_id
@@ -24,7 +24,6 @@ class Lease:
         self.running = held.state is AttemptState.RUNNING
         self.cancel = held.cancel_requested
         self.until_s = until_s
-        self.stuck = False  # its end could not be recorded
         self.appending = asyncio.Lock()  # one piece after the other
 
 
@@ -33,6 +32,7 @@ class Leases:
 
     def __init__(self) -> None:
         self._held: dict[AttemptId, Lease] = {}
+        self._stuck: set[AttemptId] = set()
 
     def grant(self, held: Held, until_s: float) -> None:
         """A worker holds it from now on."""
@@ -63,12 +63,14 @@ class Leases:
         """They are over, but their rows cannot be moved: tried again then, so that they stand in nobody's way."""
         for attempt in attempts:
             if attempt in self._held:
-                self._held[attempt].until_s, self._held[attempt].stuck = until_s, True
+                self._held[attempt].until_s = until_s
+                self._stuck.add(attempt)
 
     @property
     def stuck(self) -> list[AttemptId]:
         """Those that were put off."""
-        return [attempt for attempt, lease in self._held.items() if lease.stuck]
+        self._stuck.intersection_update(self._held)
+        return sorted(self._stuck)
 
     def __contains__(self, attempt: AttemptId) -> bool:
         return attempt in self._held

@@ -22,7 +22,7 @@ class FolderBlobs:
     """See the port, `rota.storage.stores.blobs.BlobStore`."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self._root = root
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._digests: dict[tuple[AttemptId, str], tuple[int, hashlib._Hash]] = {}
 
@@ -79,7 +79,7 @@ class FolderBlobs:
             raise Damaged(f"These bytes cannot be read from the server's disk: {error.strerror}.") from error
 
     def stored(self) -> Iterator[list[StoredBlob]]:
-        for folder in sorted(self.root.glob("??/*")):
+        for folder in sorted(self._root.glob("??/*")):
             found = [(file.name, file.stat()) for file in folder.iterdir() if file.is_file()]
             attempt = AttemptId(folder.name)
             yield [StoredBlob(attempt, name, told.st_size, told.st_mtime) for name, told in found]
@@ -99,7 +99,7 @@ class FolderBlobs:
         await asyncio.to_thread(shutil.rmtree, self._folder(attempt), ignore_errors=True)
 
     def _folder(self, attempt: AttemptId) -> Path:
-        return self.root / attempt[-2:] / attempt
+        return self._root / attempt[-2:] / attempt
 
     def _file(self, attempt: AttemptId, path: str) -> Path:
         return self._folder(attempt) / blob_name(path)
