@@ -198,6 +198,21 @@ def test_a_backup_prints_where_it_is_and_becomes_a_server_again(here: Shell, war
         again.stop()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["doctor", "--blobs", "x"],
+        ["backup", "--blobs", "x"],
+        ["backup", "--list", "x"],
+        ["backup", "--list", "--data", "."],
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(nobody: Shell, words: list[str]) -> None:
+    done = nobody(*words)
+
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 2)
+
+
 def test_a_path_is_no_name_for_a_backup_that_the_server_makes(here: Shell, tmp_path: Path) -> None:
     done = here("backup", str(tmp_path / "b"))
 

@@ -43,7 +43,13 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
     help="Back up this folder itself, into the folder NAME; no server may run on it.",
     show_default="ask the server",
 )
-@option("--blobs", metavar="URL", help="With --data: where its logs and artifacts are.", show_default="in --data")
+@option(
+    "--blobs",
+    metavar="URL",
+    envvar=None,
+    help="With --data: where its logs and artifacts are.",
+    show_default="in --data",
+)
 @click.pass_context
 def command(ctx: click.Context, dest: str | None, *, list_them: bool, data: Path | None, blobs: str | None) -> None:
     """Make a backup of a server while it works.
@@ -54,6 +60,10 @@ def command(ctx: click.Context, dest: str | None, *, list_them: bool, data: Path
     """
     settings: Settings = ctx.obj
     out = settings.output()
+    if blobs is not None and data is None:
+        raise click.UsageError("--blobs goes with --data: the server knows where its own are.", ctx)
+    if list_them and (data is not None or dest is not None):
+        raise click.UsageError("--list lists the server's backups; leave the rest out.", ctx)
     if data is not None:
         from rota.data_folder import back_up  # noqa: PLC0415  (start-up time)
 

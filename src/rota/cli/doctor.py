@@ -40,7 +40,13 @@ SHOWN = 3
     help="Look at this folder itself; no server may run on it.",
     show_default="ask the server",
 )
-@option("--blobs", metavar="URL", help="With --data: where its logs and artifacts are.", show_default="in --data")
+@option(
+    "--blobs",
+    metavar="URL",
+    envvar=None,
+    help="With --data: where its logs and artifacts are.",
+    show_default="in --data",
+)
 @click.pass_context
 def command(ctx: click.Context, *, fix: bool, deep: bool, data: Path | None, blobs: str | None) -> None:
     """Tell what is out of the ordinary on a server, and mend it.
@@ -51,6 +57,8 @@ def command(ctx: click.Context, *, fix: bool, deep: bool, data: Path | None, blo
     """
     settings: Settings = ctx.obj
     out = settings.output()
+    if blobs is not None and data is None:
+        raise click.UsageError("--blobs goes with --data: the server knows where its own are.", ctx)
     if data is not None:
         from rota.data_folder import look_over  # noqa: PLC0415  (start-up time)
 
