@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from participants.clockwork import LEASE_S, Works
-from rota.jobs.service import STUCK_AGAIN_S
+from rota.jobs.leases import STUCK_AGAIN_S
 from rota.jobs.sweep import sweep
 from rota.protocol.ids import AttemptId, JobId
 from rota.protocol.spec import Spec

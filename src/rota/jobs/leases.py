@@ -5,11 +5,18 @@ each held attempt has one full lease again: nobody could renew it meanwhile.
 """
 
 import asyncio
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
 
 from rota.protocol.ids import AttemptId, JobId, WorkerId
+from rota.protocol.problems import Internal
 from rota.protocol.states import AttemptState
-from rota.storage.stores.jobs import Held
+from rota.storage.stores.jobs import Held, Outcome
+
+STUCK_AGAIN_S = 60.0
+"""How long an attempt whose row cannot be moved waits for the next try."""
+
+log = logging.getLogger(__name__)
 
 
 class Lease:
@@ -59,12 +66,19 @@ class Leases:
             if lease.job_id == job:
                 lease.cancel = True
 
-    def put_off(self, attempts: Iterable[AttemptId], until_s: float) -> None:
-        """They are over, but their rows cannot be moved: tried again then, so that they stand in nobody's way."""
-        for attempt in attempts:
-            if attempt in self._held:
-                self._held[attempt].until_s = until_s
-                self._stuck.add(attempt)
+    def put_off(self, attempts: Sequence[AttemptId], outcomes: Sequence[Outcome], now_s: float) -> set[AttemptId]:
+        """Those that are over and whose rows could not be moved: tried again later, so that they stand in nobody's way.
+
+        Source: guarantees.md, F47.
+        """
+        told = zip(attempts, outcomes, strict=True)
+        stuck = {attempt for attempt, outcome in told if isinstance(outcome.problem, Internal)}
+        for attempt in stuck & self._held.keys():
+            self._held[attempt].until_s = now_s + STUCK_AGAIN_S
+            self._stuck.add(attempt)
+        if stuck:
+            log.error("%d attempts cannot be ended, such as %s; `rota doctor` says more", len(stuck), min(stuck))
+        return stuck
 
     @property
     def stuck(self) -> list[AttemptId]:

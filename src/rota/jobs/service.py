@@ -1,7 +1,6 @@
 """The Job service's messages with gateway, registry and scheduler, in the diagrams' order. Source: flows.md."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from rota.jobs import finish
@@ -15,7 +14,7 @@ from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
 from rota.protocol.participants import Environments, Fleet
 from rota.protocol.paths import check_path
-from rota.protocol.problems import Internal, LeaseLost, NotFound, Problem, TooLarge, Unavailable
+from rota.protocol.problems import LeaseLost, NotFound, Problem, TooLarge, Unavailable
 from rota.protocol.refuse_job import Refusal, RefuseAccepted, Rejected
 from rota.protocol.states import AttemptState, JobState
 from rota.protocol.wire import timestamp
@@ -27,10 +26,6 @@ PIECE_SIZE_BYTES = 1024 * 1024
 LEASE_S = 30.0
 """For what still runs in an environment that was retired."""
 _SWEPT_MAX = 1000
-STUCK_AGAIN_S = 60.0
-"""How long an attempt whose row cannot be moved waits for the next try."""
-
-log = logging.getLogger(__name__)
 
 
 class JobService:
@@ -200,12 +195,8 @@ class JobService:
         if attempts:
             await self._start_acknowledged(attempts)
             outcomes = await self._store.lose(attempts, timestamp(self._world.now()), why)
-            told = list(zip(attempts, outcomes, strict=True))
-            stuck = [attempt for attempt, outcome in told if isinstance(outcome.problem, Internal)]
-            self.note(set(attempts).difference(stuck), outcomes)
-            if stuck:  # `rota doctor` names them; meanwhile the rest is swept. Source: guarantees.md, F47
-                self._leases.put_off(stuck, self._world.monotonic() + STUCK_AGAIN_S)
-                log.error("%d attempts cannot be ended, such as %s; `rota doctor` says more", len(stuck), stuck[0])
+            stuck = self._leases.put_off(attempts, outcomes, self._world.monotonic())
+            self.note(set(attempts) - stuck, outcomes)
 
     async def sweep(self) -> None:
         """End what ran out, once."""
