@@ -1,11 +1,9 @@
-"""Builds the participants of this process, hands each its neighbours, and serves them on one address."""
+"""Builds the participants of this process and hands each its neighbours."""
 
 import asyncio
 import logging
 import os
-import resource
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from prometheus_client import CollectorRegistry, Gauge
 from starlette.applications import Starlette
 
@@ -26,11 +23,9 @@ from rota.environments.token_files import ADMIN_TOKEN, SERVICE_TOKEN, kept_token
 from rota.gateway.http import GatewayHttp
 from rota.gateway.service import GatewayService
 from rota.http.application import application
-from rota.http.head import BoundedHead
 from rota.http.health import Check, Health, Measure
 from rota.http.peer import Peer
 from rota.http.routes import Endpoint
-from rota.http.serving import Serving
 from rota.jobs.backups import Backups
 from rota.jobs.desk import Desk
 from rota.jobs.doctor import Doctor, Places
@@ -54,10 +49,9 @@ from rota.storage.sqlite.environments import SqliteEnvironments
 from rota.storage.sqlite.jobs import SqliteJobs
 from rota.storage.sqlite.upkeep import SqliteFiles, SqliteUpkeep
 from rota.storage.sqlite.workers import SqliteWorkers
-from rota.world import SystemWorld, World
+from rota.world import World
 
 PARTICIPANTS = ("jobs", "gateway", "registry", "scheduler")
-_GRACE_S = 5  # for answers that are on their way when the server is told to stop
 
 
 @dataclass(frozen=True)
@@ -192,7 +186,7 @@ class House:
         is_new = not admin.exists()
         await kept_token(admin, lambda: environments.make_token(CallerKind.ADMIN, "administrator"))
         if is_new:
-            _say(f"administrator's token: {admin}")
+            say(f"administrator's token: {admin}")
         if self._given_token is not None:
             await environments.accept_token(self._given_token, CallerKind.SERVICE, "services")
         else:
@@ -240,41 +234,6 @@ class House:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def serve(options: ServerOptions) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code. Raises Problem where it cannot start."""
-    _check(options)
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
-    options.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        listener = socket.create_server((options.host, options.port), family=_family(options.host), backlog=2048)
-    except OSError as error:
-        raise InvalidRequest.of("listen", f"{options.host}:{options.port} cannot be had: {error.strerror}") from None
-    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # a worker that waits is an open connection
-    house = House(options, Settings(), SystemWorld())
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    url = f"http://{host}:{listener.getsockname()[1]}"
-    if not options.only or "jobs" in options.only:  # whom people ask; several processes may share the folder
-        (options.data / "server-url").write_text(url + "\n", encoding="ascii")
-    config = uvicorn.Config(
-        house.application(), log_config=None, access_log=False, server_header=False, timeout_keep_alive=75,
-        timeout_graceful_shutdown=_GRACE_S, lifespan="on", http=BoundedHead,
-    )  # fmt: skip
-    server = Serving(config, house.stop_waiting, lambda: _say(f"serving at {url}"))
-    server.run(sockets=[listener])
-    return 0 if server.started else 1
-
-
-def _check(options: ServerOptions) -> None:
-    for name in options.only:
-        if name not in PARTICIPANTS:
-            raise InvalidRequest.of("only", f"`{name}` is not a participant; known: {', '.join(PARTICIPANTS)}")
-    if options.database is not None:
-        raise InvalidRequest.of("database", "only SQLite in the data folder is supported yet; leave it out")
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _died(task: asyncio.Task[None]) -> None:
@@ -284,5 +243,6 @@ def _died(task: asyncio.Task[None]) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201  (for the person who started it)
+def say(line: str) -> None:
+    """A line for the person who started it."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201  (that is what it is for)

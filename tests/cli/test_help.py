@@ -12,8 +12,8 @@ from cli.conftest import Shell
 from rota.cli.main import ALIASES, SENTENCES, cli
 
 HEAVY = {
-    "aiohttp", "asyncio", "httpx2", "msgspec", "rich", "rota.client", "rota.server", "rota.worker", "starlette",
-    "uvicorn",
+    "aiohttp", "asyncio", "httpx2", "msgspec", "rich", "rota.client", "rota.serve", "rota.server", "rota.worker",
+    "starlette", "uvicorn",
 }  # fmt: skip
 """What `rota --help` must not wait for. Source: interface.md, "Budgets"."""
 

@@ -67,7 +67,8 @@ def command(
     On an empty DIR it makes the environment `default` and an administrator's token in DIR/admin-token, and prints
     where that is. It is ready when /readyz answers 200. SIGTERM ends it; what it answered for is on disk.
     """
-    from rota.server import ServerOptions, serve  # noqa: PLC0415  (start-up time)
+    from rota.serve import serve  # noqa: PLC0415  (start-up time)
+    from rota.server import ServerOptions  # noqa: PLC0415  (start-up time)
 
     host, port = listen
     ctx.exit(serve(ServerOptions(data=data, host=host, port=port, only=only, database=database, blobs=blobs)))
