@@ -53,6 +53,11 @@ class Server:
 
     def start(self) -> None:
         """Start it (again), and wait until it is ready."""
+        self.launch()
+        until(self.is_ready, READY_WITHIN_S, f"server ready, see {self.log}")
+
+    def launch(self) -> None:
+        """Start it (again), ready or not."""
         command = [sys.executable, "-m", "rota", "server", "--data", str(self.data)]
         command += ["--listen", f"127.0.0.1:{self.port}", *(word for name in self._only for word in ("--only", name))]
         self.log = self.data.with_suffix(".log")
@@ -60,7 +65,6 @@ class Server:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment_of_tests(**self._variables)
             )
-        until(self.is_ready, READY_WITHIN_S, f"server ready, see {self.log}")
 
     def is_ready(self) -> bool:
         """Whether /readyz answers 200."""

@@ -23,7 +23,7 @@ from rota.environments.token_files import ADMIN_TOKEN, SERVICE_TOKEN, kept_token
 from rota.gateway.http import GatewayHttp
 from rota.gateway.service import GatewayService
 from rota.http.application import application
-from rota.http.health import Check, Health, Measure
+from rota.http.health import Check, Health, Measure, job_answers
 from rota.http.peer import Peer
 from rota.http.routes import Endpoint
 from rota.jobs.backups import Backups
@@ -106,6 +106,9 @@ class House:
             job = RemoteJob(self._peer("ROTA_JOBS_URL"))
             self._environments = remote = RemoteEnvironments(self._peer("ROTA_JOBS_URL"), self._world)
             self._tasks.append(remote.watch)
+            # What works on without the Job service is the registry alone: its word to known workers is its own.
+            is_registry = set(self._only) == {"registry"}
+            self._checks.append(job_answers(job, remote.can_do_without) if is_registry else job_answers(job))
             if "registry" in self._only:
                 self._registry(job)
         if "gateway" in self._only:

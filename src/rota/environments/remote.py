@@ -35,6 +35,10 @@ class RemoteEnvironments:
         self._learnt: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
         self._keys: KeySet | None = None
 
+    def can_do_without(self) -> bool:
+        """Whether workers are recognised while Environments is down: their signing keys were learnt."""
+        return self._keys is not None
+
     async def recognise(self, authorization: str | None) -> Caller:
         if authorization is None:
             raise Unauthenticated

@@ -1,5 +1,6 @@
 """/livez, /readyz, /metrics. Source: protocol.md, "Every service answers"."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from prometheus_client import CollectorRegistry
@@ -7,13 +8,39 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, genera
 from starlette.responses import Response
 
 from rota.http.routes import ANYBODY, PEOPLE, SERVICES, Call, Endpoint, json_response
-from rota.protocol.problems import Unavailable
+from rota.protocol.participants import Job
+from rota.protocol.problems import Problem, Unavailable
 from rota.protocol.wire import Answer
 
 Check = Callable[[], Awaitable[str | None]]
 """Why a part cannot do its work now; None: it can."""
+NEIGHBOUR_TIMEOUT_S = 2.0
+"""Whoever asks /readyz waits no longer than this for another service to answer."""
 Measure = Callable[[], Awaitable[None]]
 """Brings a gauge up to date before it is read."""
+
+
+def job_answers(job: Job, can_do_without: Callable[[], bool] = lambda: False) -> Check:
+    """Whether the Job service, which runs elsewhere, answers and knows this process's token.
+
+    While it does not answer, `can_do_without` tells whether the work can be done all the same.
+    """
+
+    async def check() -> str | None:
+        try:
+            async with asyncio.timeout(NEIGHBOUR_TIMEOUT_S):
+                await job.arrivals(-1, 0)
+        except TimeoutError:
+            why = f"it does not answer within {NEIGHBOUR_TIMEOUT_S:g} s."
+        except Unavailable as problem:
+            why = problem.detail
+        except Problem as problem:
+            return f"The Job service refuses this service's token: {problem.detail}"
+        else:
+            return None
+        return None if can_do_without() else f"The Job service cannot be asked: {why}"
+
+    return check
 
 
 class Fine(Answer, frozen=True):
