@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from client.fake_server import FakeServer, HurriedWorld, problem, stream
+from client.fake_server import FakeServer, HurriedWorld, answer, problem, stream
 from rota import AsyncClient
 from rota.client import LogStream, NotReached, NotUnderstood
 from rota.protocol.problems import NotFound
@@ -92,6 +92,20 @@ async def test_an_attempt_that_began_while_the_stream_was_down_is_read_from_its_
 
     assert log == b"first second"
     assert [asked.headers.get("last-event-id") for asked in server.asked] == [None, "6", None]
+
+
+async def test_an_attempt_that_ended_before_our_offset_while_the_stream_was_down_is_read_from_its_start() -> None:
+    body = {"type": "https://rota.dev/problems/offset-mismatch", "status": 409, "detail": "ended", "offset": 2}
+    async with FakeServer(
+        stream(attempt(1), piece(b"first ", 6)),
+        answer(409, body),
+        stream(attempt(2), END),
+        stream(attempt(2), piece(b"2.", 2), END),
+    ) as server:
+        log, _ = await followed(server)
+
+    assert log == b"first 2."
+    assert [asked.headers.get("last-event-id") for asked in server.asked] == [None, "6", "2", None]
 
 
 async def test_a_server_that_stays_away_is_told_as_such_and_not_as_an_end() -> None:

@@ -77,7 +77,10 @@ def test_the_bytes_come_back_as_they_were_written(place: Place, worker: HandWork
         ("bytes=10-99", 206, 10, 20),
         ("bytes=x-y", 200, 0, 20),
         ("lines=1-2", 200, 0, 20),
-        ("bytes=" + "9" * 5000 + "-", 200, 0, 20),
+        ("bytes=9-5", 200, 0, 20),
+        ("bytes=5-" + "9" * 40, 206, 5, 20),
+        ("bytes=-" + "9" * 5000, 206, 0, 20),
+        ("bytes=" + "0" * 40 + "5-9", 206, 5, 10),
     ],
 )
 def test_a_range_of_it(place: Place, asked: str, status: int, start: int, end: int) -> None:
@@ -91,13 +94,13 @@ def test_a_range_of_it(place: Place, asked: str, status: int, start: int, end: i
         assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/20"
 
 
-@pytest.mark.parametrize("asked", ["bytes=20-", "bytes=99-100", "bytes=-0"])
+@pytest.mark.parametrize("asked", ["bytes=20-", "bytes=99-100", "bytes=-0", "bytes=" + "9" * 5000 + "-"])
 def test_a_range_that_is_not_there_is_416_with_the_size(place: Place, asked: str) -> None:
     job, _ = place.ended(place.worker(), log=b"x" * 20)
 
     answer = place.admin.get(path(job), headers={"Range": asked})
 
-    assert (answer.status_code, answer.content) == (416, b"")
+    assert refused(answer, 416, "range-not-satisfiable")["size_bytes"] == 20
     assert answer.headers["content-range"] == "bytes */20"
 
 
@@ -178,6 +181,17 @@ def test_a_stream_that_broke_off_goes_on_behind_its_last_event(place: Place, wor
         assert next(events)["data"] == "ghi"
     with Events(place.admin, job, "2") as events:
         assert next(events)["data"] == "cdefghi"
+
+
+def test_an_event_id_behind_the_end_of_a_log_is_no_whole_log(place: Place, worker: HandWorker) -> None:
+    job, _ = place.ended(worker, log=b"x" * 20)
+    stream = {"Accept": "text/event-stream"}
+
+    answer = place.admin.get(path(job), headers=stream | {"Last-Event-ID": "21"})
+
+    assert refused(answer, 409, "offset-mismatch")["offset"] == 20
+    with Events(place.admin, job, "20") as events:
+        assert [event["event"] for event in events] == ["end"]
 
 
 @pytest.mark.parametrize("last", ["x", "-1", "1.5", "9" * 30])

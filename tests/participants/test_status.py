@@ -22,6 +22,14 @@ def test_a_status_is_received_and_shown(place: Place, worker: HandWorker, status
     assert MOMENT.match(shown["last_seen_at"])
 
 
+def test_an_incarnation_that_is_too_long_is_refused_and_not_cut(place: Place, worker: HandWorker) -> None:
+    worker.http.headers["Rota-Incarnation"] = "x" * 201
+
+    refused(worker.status("ready_for_work"), 422, "invalid-request", "Rota-Incarnation")
+
+    assert seen(place, worker)["status"] == "offline"
+
+
 WRONG: list[tuple[Json, str]] = [
     ({"status": "lost", "attempts": [], "free_slots": 0}, "status"),
     ({"status": "bored", "attempts": [], "free_slots": 0}, "status"),

@@ -17,6 +17,7 @@ from rota.client.transport import BACKOFF_MAX_S, Broken, Call, NotUnderstood, Pa
 from rota.protocol import wire
 from rota.protocol.ids import JobId
 from rota.protocol.job_finished import Result
+from rota.protocol.problems import OffsetMismatch
 from rota.protocol.states import JobState, Verdict
 from rota.protocol.wire import Answer
 
@@ -88,6 +89,10 @@ class LogStream:
                     await self._after(Broken(EOFError("the stream broke off"), sent=True))
             except Broken as broken:
                 await self._after(broken)
+            except OffsetMismatch as problem:  # of another try's log, or one that a crash cut: the stream says which
+                if self._last_id == str(problem.offset):
+                    raise
+                self._last_id = str(problem.offset)
             except httpx2.TransportError as error:
                 await self._after(Broken(error, sent=True))
 

@@ -21,6 +21,7 @@ from rota.protocol.problems import (
     InvalidRequest,
     MethodNotAllowed,
     Problem,
+    RangeNotSatisfiable,
     TooLarge,
     Unauthenticated,
     UpgradeRequired,
@@ -35,6 +36,8 @@ _NOTHING = frozenset({b"", b"{}"})
 _NOTHING_SIZE_BYTES_MAX = 64 * 1024
 LATEST_INCARNATION = Incarnation("")
 """The incarnation of a worker that names none: one for ever. Source: protocol.md, "Worker's side"."""
+
+_INCARNATION_LENGTH_MAX = 200
 
 Recognise = Callable[[str | None], Awaitable[Caller]]
 
@@ -72,8 +75,11 @@ class Call:
 
     @property
     def incarnation(self) -> Incarnation:
-        """Which start of the worker this is."""
-        return Incarnation(self.request.headers.get("rota-incarnation", LATEST_INCARNATION)[:200])
+        """Which start of the worker this is. Raises InvalidRequest where it is longer than a name may be."""
+        given = self.request.headers.get("rota-incarnation", LATEST_INCARNATION)
+        if len(given) > _INCARNATION_LENGTH_MAX:
+            raise InvalidRequest.of("Rota-Incarnation", f"has at most {_INCARNATION_LENGTH_MAX} characters")
+        return Incarnation(given)
 
     def part(self, name: str) -> str:
         """A variable part of the path."""
@@ -194,7 +200,7 @@ async def _answer(endpoint: Endpoint, request: Request, recognise: Recognise) ->
     if endpoint.who:
         caller = await recognise(request.headers.get("authorization"))
         if caller.kind not in endpoint.who:
-            raise Forbidden(f"A {caller.kind} credential may not do this.")
+            raise Forbidden(f"A credential of the kind `{caller.kind}` may not do this.")
     call = Call(request, caller)
     _check_path_text(request)
     call.query(*endpoint.queries)
@@ -226,6 +232,8 @@ def problem_response(problem: Problem) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="rota"'
     if isinstance(problem, MethodNotAllowed):
         headers["Allow"] = problem.extra["allow"]
+    if isinstance(problem, RangeNotSatisfiable):
+        headers |= {"Content-Range": f"bytes */{problem.size_bytes}", "Accept-Ranges": "bytes"}
     return Response(encode(problem.body()), problem.status, headers, media_type="application/problem+json")
 
 

@@ -17,7 +17,7 @@ from rota.protocol.get_job import Arrival
 from rota.protocol.ids import AttemptId, JobId
 from rota.protocol.job import Artifact, Attempt, Job
 from rota.protocol.participants import Environments, Fleet
-from rota.protocol.problems import Forbidden, InvalidRequest, NotFound
+from rota.protocol.problems import Conflict, Forbidden, InvalidRequest, NotFound, OffsetMismatch
 from rota.protocol.spec import ENVIRONMENT, Spec
 from rota.protocol.states import ENDED, HELD, AttemptState
 from rota.protocol.wire import timestamp
@@ -107,8 +107,12 @@ class Desk:
         return await self.job(caller, job)
 
     async def retry(self, caller: Caller, job: JobId) -> Job:
-        """Run it once more. Raises Conflict where it has not ended."""
+        """Run it once more. Raises Conflict where it has not ended, or its environment is retired."""
         found = await self.job(caller, job)
+        try:
+            await self._environments.environment(found.environment)
+        except NotFound:
+            raise Conflict(f"Its environment `{found.environment}` is retired; no worker can run it.") from None
         timeout_s = found.spec.queue_timeout_s
         expires_at = None if timeout_s is None else timestamp(self._world.now() + timedelta(seconds=timeout_s))
         outcome = await self._store.retry(job, expires_at)
@@ -122,6 +126,15 @@ class Desk:
         source = await self._source(_attempt(await self.job(caller, job), number))
         await source.hold()
         return source
+
+    async def check_resumable(self, caller: Caller, job: JobId, number: int | None, offset: int) -> None:
+        """Raises NotFound; OffsetMismatch where the log has ended before `offset`, which therefore is another's."""
+        attempt = _attempt(await self.job(caller, job), number)
+        if attempt is None or attempt.state in HELD:
+            return
+        size_bytes = (await self._source(attempt)).size_bytes
+        if offset > size_bytes:
+            raise OffsetMismatch(f"The log has ended with {size_bytes} bytes; {offset} is behind them.", size_bytes)
 
     async def follow(self, caller: Caller, job: JobId, number: int | None, offset: int) -> AsyncIterator[Followed]:
         """The log from `offset` on, live, until the job (or that try) has ended; the end comes last."""

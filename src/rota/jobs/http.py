@@ -116,7 +116,8 @@ class JobsHttp:
         if encoding not in {"text", "base64"}:
             raise InvalidRequest.of("encoding", "is `text` (the default) or `base64`")
         offset = resume_offset(call.request.headers.get("last-event-id"))
-        await self._desk.log(call.caller, _job(call), number)  # so that what is not there is told before the stream
+        # What is not there is told before the stream begins.
+        await self._desk.check_resumable(call.caller, _job(call), number, offset)
         followed = self._desk.follow(call.caller, _job(call), number, offset)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         events = event_stream(followed, offset, in_base64=encoding == "base64")

@@ -118,6 +118,16 @@ class OffsetMismatch(Problem):
         self.offset = offset
 
 
+class RangeNotSatisfiable(Problem):
+    """A `Range` asks for bytes behind the last one; `size_bytes` is how many there are."""
+
+    slug, status, title = "range-not-satisfiable", 416, "There is no such part"
+
+    def __init__(self, detail: str, size_bytes: int = 0) -> None:
+        super().__init__(detail, size_bytes=size_bytes)
+        self.size_bytes = size_bytes
+
+
 class DigestMismatch(Problem):
     """The bytes are not those that the digest was made of."""
 
@@ -183,7 +193,7 @@ _BY_SLUG: dict[str, type[Problem]] = {
     problem.slug: problem
     for problem in (
         InvalidRequest, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, Conflict, LeaseLost, OffsetMismatch,
-        DigestMismatch, TooLarge, UpgradeRequired, RateLimited, Unavailable, Internal, Damaged,
+        RangeNotSatisfiable, DigestMismatch, TooLarge, UpgradeRequired, RateLimited, Unavailable, Internal, Damaged,
     )
 }  # fmt: skip
 
