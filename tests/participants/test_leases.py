@@ -14,6 +14,13 @@ def lost(place: Place, job: str) -> Json:
     return until(lambda: (found := place.job(job))["attempts"][0]["state"] == "lost" and found, 10)
 
 
+def test_a_heartbeat_for_nothing_is_answered_with_the_environments_lease(quick: Place) -> None:
+    worker = quick.worker()
+
+    assert beat(worker) == {"lease_s": 0.6, "cancel": [], "lost": []}
+    assert beat(worker, "unknown") == {"lease_s": 0.6, "cancel": [], "lost": ["unknown"]}
+
+
 def test_a_job_that_never_showed_life_is_offered_anew_and_no_try_is_counted(quick: Place) -> None:
     worker, other = quick.worker(), quick.worker("other")
     job, attempt = quick.held(worker)

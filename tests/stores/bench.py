@@ -71,6 +71,10 @@ class Bench:
 
     async def make(self, move: Move, job: JobId, attempt: AttemptId) -> None:
         """Ask for the move, as its message does; what refuses it says so in an answer or by a problem."""
+        swept = {
+            Move.RETIRE: lambda: self.store.retire(KEY.environment, 10),
+            Move.EXPIRE: lambda: self.store.expire("2999-01-01T00:00:00.000000Z", 10),
+        }
         verdict = {Move.TRY_AGAIN: None, Move.GIVE_UP: Verdict.FAILED}
         if move is Move.ASSIGN:
             await self.claim(worker=BERT)
@@ -87,8 +91,8 @@ class Bench:
             await self.store.lose([attempt], NOW, "its lease ran out")
         elif move is Move.CANCEL:
             await self.store.cancel(job)
-        elif move is Move.EXPIRE:
-            await self.store.expire("2999-01-01T00:00:00.000000Z", 10)
+        elif move in swept:
+            await swept[move]()
         elif move in verdict:
             await self.store.decide([Decision(job, attempt, JobState.WAITING, verdict[move], "as said")], NOW)
         elif move is Move.RETRY:

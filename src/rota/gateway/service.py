@@ -71,7 +71,8 @@ class GatewayService:
         return await self._job.job_finished(_worker(caller).worker_id, finished)
 
     async def heartbeat(self, caller: Caller, attempts: Sequence[AttemptId]) -> Renewed:
-        return await self._job.heartbeat(_worker(caller).worker_id, attempts)
+        worker = _worker(caller)
+        return await self._job.heartbeat(worker.worker_id, worker.environment, attempts)
 
     async def upload(
         self, caller: Caller, attempt: AttemptId, path: str | None, offset: int, content: AsyncIterator[bytes]

@@ -36,9 +36,10 @@ class WorkerFinished(Request, frozen=True):
 
 
 class WorkerBeats(Request, frozen=True):
-    """heartbeat, likewise."""
+    """heartbeat, likewise, with the worker's environment."""
 
     worker_id: WorkerId
+    environment: str
     attempts: list[AttemptId]
 
 
@@ -115,7 +116,7 @@ class JobsInnerHttp:
 
     async def heartbeat(self, call: Call) -> Renewed:
         asked = await call.body(WorkerBeats)
-        return await self._jobs.heartbeat(asked.worker_id, asked.attempts)
+        return await self._jobs.heartbeat(asked.worker_id, asked.environment, asked.attempts)
 
     async def upload(self, call: Call) -> Offset:
         offset = parse_offset(call.request.headers.get("upload-offset"), "Upload-Offset")

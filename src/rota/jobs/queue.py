@@ -32,6 +32,10 @@ class Queues:
         if any(_text(key) not in self._known for key in keys):
             await self.start()
 
+    def environments(self) -> set[str]:
+        """Those that jobs were ever queued in."""
+        return {key.environment for key in self._keys.values()}
+
     def served_by(self, worker: WorkerFacts) -> list[int]:
         """The queues that a worker may be given jobs from."""
         facts, keys = self._served.get(worker.worker_id, (None, []))

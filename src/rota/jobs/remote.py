@@ -39,8 +39,9 @@ class RemoteJob:
         path = f"{_BASE}/job-finished"
         return await self._peer.ask("POST", path, JobFinishedReceived, told, _FINISH_TIMEOUT_S)
 
-    async def heartbeat(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> Renewed:
-        return await self._peer.ask("POST", f"{_BASE}/heartbeat", Renewed, WorkerBeats(worker, list(attempts)))
+    async def heartbeat(self, worker: WorkerId, environment: str, attempts: Sequence[AttemptId]) -> Renewed:
+        beats = WorkerBeats(worker, environment, list(attempts))
+        return await self._peer.ask("POST", f"{_BASE}/heartbeat", Renewed, beats)
 
     async def upload(
         self, worker: WorkerId, attempt: AttemptId, path: str | None, offset: int, content: AsyncIterator[bytes]

@@ -7,6 +7,7 @@ from rota.jobs import finish
 from rota.jobs.follow import Changes
 from rota.jobs.leases import Lease, Leases
 from rota.jobs.queue import Arrived, Queues
+from rota.jobs.retired import end_retired
 from rota.protocol.decide import Decision, Ended
 from rota.protocol.get_job import Arrival, Arrivals, GetJobForWorker, Offer
 from rota.protocol.heartbeat import Renewed
@@ -107,9 +108,9 @@ class JobService:
         received, refused = self._answered([end.attempt_id for end, _ in good], outcomes)
         return JobFinishedReceived(received, [*rejected, *refused])
 
-    async def heartbeat(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> Renewed:
+    async def heartbeat(self, worker: WorkerId, environment: str, attempts: Sequence[AttemptId]) -> Renewed:
         now_s = self._world.monotonic()
-        lease_s = LEASE_S  # where nothing is held there is nothing that it could be about
+        lease_s = await self._lease_s(environment)
         lost: list[AttemptId] = []
         begun: list[AttemptId] = []
         cancel: list[AttemptId] = []
@@ -203,6 +204,7 @@ class JobService:
         await self.lose(self._leases.overdue(self._world.monotonic())[:_SWEPT_MAX], "its lease ran out")
         expired = await self._store.expire(timestamp(self._world.now()), _SWEPT_MAX)
         self.note([], [Outcome(job, JobState.EXPIRED) for job in expired])
+        self.note([], await end_retired(self.queues, self._environments, self._store, _SWEPT_MAX))
 
     def note(self, over: Iterable[AttemptId], outcomes: Iterable[Outcome]) -> None:
         """What follows at once from moves that are recorded: leases end, gateways, followers and scheduler hear."""

@@ -42,8 +42,8 @@ class Job(Protocol):
         """Make results durable. The answer's `received` are on disk."""
         ...
 
-    async def heartbeat(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> Renewed:
-        """Renew leases; tell what to stop."""
+    async def heartbeat(self, worker: WorkerId, environment: str, attempts: Sequence[AttemptId]) -> Renewed:
+        """Renew leases of a worker of `environment`; tell what to stop."""
         ...
 
     async def upload(

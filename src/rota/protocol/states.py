@@ -61,6 +61,7 @@ class Move(Enum):
     LAPSE = ("lease ran out unacknowledged", {JobState.ASSIGNED}, JobState.QUEUED)
     LOSE = ("lease ran out", {JobState.ASSIGNED, JobState.RUNNING}, JobState.WAITING)
     CANCEL = ("cancel", {JobState.WAITING, JobState.QUEUED}, JobState.CANCELLED)
+    RETIRE = ("its environment is retired", {JobState.WAITING, JobState.QUEUED}, JobState.CANCELLED)
     EXPIRE = ("queue timeout", {JobState.QUEUED}, JobState.EXPIRED)
     TRY_AGAIN = ("the scheduler tries again", {JobState.WAITING}, JobState.QUEUED)
     GIVE_UP = ("the scheduler gives up", {JobState.WAITING}, JobState.LOST)

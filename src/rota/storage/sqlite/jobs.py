@@ -76,6 +76,10 @@ class SqliteJobs:
         rows = await self._write(lambda c: every(c, SQL["expire"], {"now": now, "limit": limit}))
         return [row[0] for row in rows]
 
+    async def retire(self, environment: str, limit: int) -> list[JobId]:
+        retired = {"environment": environment, "limit": limit}
+        return [row[0] for row in await self._write(lambda c: every(c, SQL["retire"], retired))]
+
     async def decide(self, decisions: Sequence[Decision], at: str) -> list[Outcome]:
         return await self._write(lambda c: [moves.decide(c, decision, at) for decision in decisions])
 

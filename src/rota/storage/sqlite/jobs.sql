@@ -148,6 +148,17 @@ UPDATE job SET state = 'expired', undecided = 1, message = 'No worker took it wi
    AND state IN ('queued')
 RETURNING id;
 
+-- name: retire
+-- No worker can come for it any more.
+UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1, message = 'Its environment was retired.'
+ WHERE id IN (
+         SELECT id FROM job INDEXED BY job_queue
+          WHERE queue_key IN (SELECT id FROM queue_key WHERE environment = :environment) AND state = 'queued'
+         UNION ALL SELECT id FROM job INDEXED BY job_state WHERE state = 'waiting' AND environment = :environment
+         LIMIT :limit)
+   AND state IN ('waiting', 'queued')
+RETURNING id;
+
 -- name: undecided
 SELECT id, attempt_id, state, spec, result, tries, losses FROM job WHERE undecided = 1 ORDER BY id LIMIT :limit;
 

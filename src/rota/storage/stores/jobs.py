@@ -178,6 +178,10 @@ class JobStore(Protocol):
         """Queued for longer than their queue timeout."""
         ...
 
+    async def retire(self, environment: str, limit: int) -> list[JobId]:
+        """Cancel what waits in an environment that is no more; what a worker holds ends as it would."""
+        ...
+
     async def undecided(self, limit: int) -> list[Ended]:
         """What waits for the scheduler's word."""
         ...
