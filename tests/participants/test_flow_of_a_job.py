@@ -1,7 +1,14 @@
 """GET /api/v1/jobs/{id}/flow: the messages that the job really caused. Source: protocol.md; flows.md."""
 
-from house import HandWorker, Json, finished
+import json
+
+from house import HandWorker, Json, ended, finished
 from participants.place import MOMENT, Place, beat, received, refuse
+from rota.jobs.flow import flow
+from rota.protocol.ids import AttemptId, WorkerId
+from rota.protocol.states import Verdict
+from rota.protocol.status import Acknowledgement
+from rota.storage.stores.jobs import Traced
 
 FULL = [
     ("Worker", "WorkerGateway", "getJob"),
@@ -41,6 +48,10 @@ def arrows(found: list[Json]) -> list[tuple[str, str, str]]:
     return [(message["from"], message["to"], message["name"]) for message in found]
 
 
+def without_scheduler(found: list[Json]) -> list[Json]:
+    return [message for message in found if "JobScheduler" not in {message["from"], message["to"]}]
+
+
 def test_the_diagrams_own_messages_in_its_order(place: Place, worker: HandWorker) -> None:
     job, attempt = place.held(worker)
     worker.status("working", attempt)
@@ -49,9 +60,40 @@ def test_the_diagrams_own_messages_in_its_order(place: Place, worker: HandWorker
 
     found = messages(place, job)
 
-    assert arrows([message for message in found if message["from"] != "JobScheduler"])[: len(FULL)] == FULL
+    assert arrows(without_scheduler(found)) == FULL
     assert {message["attempt_id"] for message in found} == {attempt}
     assert {message["outcome"] for message in found} == {"ok"}
+
+
+def test_it_is_told_as_time_went_though_it_comes_from_two_records(place: Place, worker: HandWorker) -> None:
+    job, attempt = place.held(worker)
+    worker.status("working", attempt)
+    received(worker.finish(finished(attempt)))
+    assert ended(place.admin, job)["verdict"] == "succeeded"
+    worker.status("ready_for_work")  # after the scheduler's word
+
+    found = messages(place, job)
+
+    assert [message["at"] for message in found] == sorted(message["at"] for message in found)
+    assert [message["name"] for message in found][-4:] == [
+        "job ended", "verdict", "status: readyForWork", "status received",
+    ]  # fmt: skip
+
+
+def test_an_effect_is_told_behind_its_cause_whatever_the_clocks_say() -> None:
+    early, late = "2026-11-23T11:59:00.000000Z", "2026-11-23T12:00:00.000000Z"
+    attempt = AttemptId("one")
+    event = {"at": late, "event": "finished", "detail": "exited"}
+    traced = Traced(attempt, late, late, json.dumps(event) + "\n")
+    seen = Acknowledgement(attempt, WorkerId("hand"), early, early)  # the registry's clock is a minute behind
+
+    found = flow([traced], {attempt: seen}, (late, Verdict.SUCCEEDED)).messages
+
+    told = [(str(message.sender), str(message.receiver), message.name) for message in found]
+    assert [arrow for arrow in told if "JobScheduler" not in arrow] == FULL
+    assert told.index(("Job", "JobScheduler", "job ended")) > told.index(
+        ("Job", "WorkerGateway", "jobFinishedReceived")
+    )
 
 
 def test_a_non_zero_exit_code_makes_the_same_messages(place: Place, worker: HandWorker) -> None:
@@ -60,7 +102,7 @@ def test_a_non_zero_exit_code_makes_the_same_messages(place: Place, worker: Hand
     received(worker.finish(finished(attempt, exit_code=1)))
     worker.status("ready_for_work")
 
-    assert arrows(messages(place, job))[: len(FULL)] == FULL
+    assert arrows(without_scheduler(messages(place, job))) == FULL
 
 
 def test_a_refusal_shows_with_its_reason_and_the_next_try_behind_it(place: Place, worker: HandWorker) -> None:

@@ -1,10 +1,13 @@
 """The messages that a job really caused: out of its attempts' traces and the registry's record.
 
-Within an attempt the order is the one of the diagram, since each message is the cause of the next; the clocks of two
-machines may differ. Source: flows.md.
+In order of time. Within an attempt the order is the one of the diagram, since each message is the cause of the next,
+whatever the clocks of two machines say. Source: flows.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import merge
+from itertools import accumulate
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -25,14 +28,29 @@ def flow(
     acknowledged: Mapping[AttemptId, Acknowledgement],
     decided: tuple[str, Verdict] | None,
 ) -> Flow:
-    """All attempts' arrows, oldest first, and the scheduler's word."""
-    messages = [message for traced in traces for message in _of_attempt(traced, acknowledged.get(traced.attempt_id))]
+    """All attempts' arrows and the scheduler's word, as time went."""
+    strands = [_timed(_of_attempt(traced, acknowledged.get(traced.attempt_id))) for traced in traces]
     if decided is not None:
         last = traces[-1].attempt_id if traces else None
         at, verdict = decided
-        messages.append(Message(at, last, _JOB, _SCHEDULER, "job ended"))
-        messages.append(Message(at, last, _SCHEDULER, _JOB, "verdict", detail=str(verdict)))
-    return Flow(messages)
+        said = [
+            Message(at, last, _JOB, _SCHEDULER, "job ended"),
+            Message(at, last, _SCHEDULER, _JOB, "verdict", detail=str(verdict)),
+        ]
+        strands.append(_timed(said, _end_of(strands[-1]) if strands else ""))
+    return Flow([message for _, message in merge(*strands, key=itemgetter(0))])
+
+
+def _timed(messages: Iterable[Message], not_before: str = "") -> list[tuple[str, Message]]:
+    """Each with the moment that it has in the order: none is before its cause, though its own clock may say so."""
+    causes = list(messages)
+    moments = accumulate((message.at for message in causes), max, initial=not_before)
+    return list(zip(list(moments)[1:], causes, strict=True))
+
+
+def _end_of(strand: Sequence[tuple[str, Message]]) -> str:
+    """When the Job service's last word in an attempt was: what it tells the scheduler comes after that."""
+    return max((at for at, message in strand if _JOB in {message.sender, message.receiver}), default="")
 
 
 def _of_attempt(traced: Traced, acknowledged: Acknowledgement | None) -> list[Message]:
