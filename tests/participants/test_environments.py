@@ -5,7 +5,7 @@ import stat
 import httpx2
 import pytest
 
-from house import Json, Server
+from house import Json, Server, ended
 from participants.place import MOMENT, UUID7, Place, refused
 from waiting import until
 
@@ -54,6 +54,31 @@ def test_created_shown_listed_changed_retired(server: Server, admin: httpx2.Clie
     refused(admin.post(BASE, json=wanted), 409, "conflict")
 
 
+def test_what_waits_in_a_retired_environment_is_cancelled_with_the_reason(place: Place) -> None:
+    jobs = [place.submit() for _ in range(3)]
+
+    assert place.admin.delete(f"{BASE}/{place.name}").status_code == 204
+
+    for job in jobs:
+        shown = ended(place.admin, job)
+        assert (shown["state"], shown["verdict"]) == ("cancelled", "failed")
+        assert shown["message"] == "Its environment was retired."
+    refused(place.admin.post(f"/api/v1/jobs/{jobs[0]}/retry"), 409, "conflict")
+    assert place.state(jobs[0]) == "cancelled"
+
+
+def test_what_is_held_in_a_retired_environment_ends_with_its_lease(quick: Place) -> None:
+    worker = quick.worker()
+    running, _ = quick.running(worker)
+    assigned, _ = quick.held(worker)
+
+    assert quick.admin.delete(f"{BASE}/{quick.name}").status_code == 204
+
+    for job in (running, assigned):
+        shown = ended(quick.admin, job)
+        assert (shown["state"], shown["message"]) == ("cancelled", "Its environment was retired.")
+
+
 WRONG: list[tuple[Json, str]] = [
     ({"name": "Upper"}, "name"),
     ({"name": ""}, "name"),
@@ -75,6 +100,23 @@ def test_an_environment_that_could_not_work_is_refused(admin: httpx2.Client, cha
     refused(admin.post(BASE, json={"name": "wrong", "worker_auth": "jwt"} | change), 422, "invalid-request", field)
 
     assert admin.get(BASE).json() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": "Upper"}, "1 to 63 lower-case letters, digits and hyphens, no hyphen first or last"),
+        ({"worker_auth": "none"}, "`none` is none of: basic, jwt"),
+        ({"heartbeat_s": 0}, "must be at least 0.1"),
+        ({"description": "x" * 10_001}, "has at most 10000 characters"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_said_in_words(admin: httpx2.Client, change: Json, said: str) -> None:
+    answer = admin.post(BASE, json={"name": "wrong", "worker_auth": "jwt"} | change)
+
+    [error] = refused(answer, 422, "invalid-request")["errors"]
+    assert error["message"] == said
 
 
 def test_a_name_is_taken_once(admin: httpx2.Client) -> None:

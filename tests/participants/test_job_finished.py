@@ -226,6 +226,55 @@ WRONG: list[tuple[str, Any, str]] = [
 ]
 
 
+def test_a_file_is_not_the_folder_of_another(place: Place, worker: HandWorker) -> None:
+    job, attempt = place.held(worker)
+    both = [{"path": path, **inline(b"x"), "mode": 0o644} for path in ("a/b", "a")]
+
+    told = worker.finish(finished(attempt, artifacts=both)).json()
+
+    assert rejected(told) == [(attempt, "invalid-request")]
+    assert [error["field"] for error in told["rejected"][0]["problem"]["errors"]] == ["artifacts[1].path"]
+    assert place.state(job) == "assigned"
+
+
+@pytest.mark.parametrize(
+    ("change", "slug"),
+    [
+        ({"exit_code": None}, "invalid-request"),
+        ({"reason": "signaled", "exit_code": None}, "invalid-request"),
+        ({"value": "x" * (256 * 1024)}, "too-large"),
+    ],
+    ids=["exited without a code", "signaled by nothing", "value"],
+)
+def test_what_cannot_be_meant_is_rejected(place: Place, worker: HandWorker, change: Json, slug: str) -> None:
+    job, attempt = place.held(worker)
+    report = finished(attempt)
+    report["result"] |= change
+
+    told = worker.finish(report).json()
+
+    assert rejected(told) == [(attempt, slug)]
+    assert place.state(job) == "assigned"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reason": "signaled", "signal": "SIGKILL", "exit_code": 137},
+        {"reason": "timed_out", "exit_code": None},
+        {"value": "x" * (255 * 1024)},
+    ],
+    ids=["signal and shell's code", "neither", "value"],
+)
+def test_what_can_be_meant_is_received(place: Place, worker: HandWorker, change: Json) -> None:
+    job, attempt = place.held(worker)
+    report = finished(attempt, started_at="2026-11-23T13:00:00Z")  # its clock was set back while it ran
+    report["result"] |= change
+
+    assert received(worker.finish(report)) == [attempt]
+    assert place.state(job) == "finished"
+
+
 @pytest.mark.parametrize(("name", "value", "field"), WRONG)
 def test_a_report_that_is_wrong_is_refused_by_name(
     place: Place,

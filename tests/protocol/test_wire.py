@@ -103,6 +103,37 @@ def test_what_is_no_json_is_400_and_not_422(body: bytes) -> None:
     assert problem.value.status == 400
 
 
+def test_half_a_surrogate_pair_is_called_so_and_a_cut_body_is_not() -> None:
+    for body, said in ((b'{"request_id": "\\ud800"}', "surrogate"), (b'{"request_id": "\\\\ud800', "truncated")):
+        with pytest.raises(Unparsable, match=said):
+            read_request(body, GetJob)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"status": "resting"}, "`resting` is none of: draining, lost, offline, ready_for_work, working"),
+        ({"free_slots": -1}, "must be at least 0"),
+        ({"free_slots": 10_001}, "must be at most 10000"),
+        ({"attempts": ["a"] * 10_001}, "has at most 10000 entries"),
+    ],
+    ids=["enum", "least", "most", "length"],
+)
+def test_what_is_wrong_is_said_in_words(change: dict[str, Any], said: str) -> None:
+    body = {"status": "working", "attempts": [], "free_slots": 0} | change
+
+    assert refused(body, Status)[1] == said
+
+
+def test_what_is_wrong_deep_inside_is_said_in_words_too() -> None:
+    reason = {"attempts": [FINISHED | {"result": {"exit_code": 0, "signal": None, "reason": "bored"}}]}
+    moment = {"attempts": [FINISHED | {"started_at": "yesterday"}]}
+
+    assert refused(reason, JobFinished)[1].startswith("`bored` is none of: cancelled, exited, ")
+    assert refused(moment, JobFinished)[1].startswith("a moment such as 2026")
+    assert refused({"script": "true", "timeout_s": 0}, SubmittedSpec)[1] == "must be more than 0"
+
+
 def test_an_unknown_field_of_an_answer_is_ignored() -> None:
     body = b'{"jobs": [{"attempt_id": "a", "job_id": "j", "number": 1, "lease_s": 30, "spec": {"mood": 1}, "new": 2}]}'
 

@@ -53,4 +53,5 @@ def run_time_s(job: Job) -> float | None:
     last = job.attempts[-1] if job.attempts else None
     if last is None or last.started_at is None or last.finished_at is None:
         return None
-    return (parse_timestamp(last.finished_at) - parse_timestamp(last.started_at)).total_seconds()
+    ran = parse_timestamp(last.finished_at) - parse_timestamp(last.started_at)
+    return max(0.0, ran.total_seconds())  # a clock may have been set back meanwhile

@@ -1,13 +1,15 @@
 """A worker's report of an attempt's end is checked before it is recorded. Source: protocol.md, "jobFinished"."""
 
 import hashlib
+from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
 from rota.protocol.ids import AttemptId
-from rota.protocol.job_finished import ArtifactReport, Finished, LogReport
+from rota.protocol.job_finished import VALUE_SIZE_BYTES_MAX, ArtifactReport, Finished, LogReport, Reason, Result
 from rota.protocol.paths import check_path
-from rota.protocol.problems import Conflict, InvalidRequest
+from rota.protocol.problems import Conflict, InvalidRequest, TooLarge
 from rota.protocol.wire import INLINE_SIZE_BYTES_MAX, encode, from_base64, parse_timestamp, timestamp
 from rota.storage.stores.blobs import BlobStore
 
@@ -35,17 +37,14 @@ def in_utc(end: Finished) -> Finished:
 async def checked(end: Finished, blobs: BlobStore) -> Finished:
     """The report as it is recorded; what was uploaded is now durable.
 
-    Raises Conflict where a byte is missing or differs, InvalidRequest where a field cannot be.
+    Raises Conflict where a byte is missing or differs, InvalidRequest where a field cannot be, TooLarge.
     """
     end = in_utc(end)
+    _check_result(end.result)
+    _check_paths(end.artifacts)
     log = await _log(end, blobs)
-    seen: set[str] = set()
     for index, artifact in enumerate(end.artifacts):
-        field = f"artifacts[{index}]"
-        if check_path(artifact.path, f"{field}.path") in seen:
-            raise InvalidRequest.of(f"{field}.path", "is reported twice")
-        seen.add(artifact.path)
-        await _check_bytes(end.attempt_id, field, artifact.path, artifact, blobs)
+        await _check_bytes(end.attempt_id, f"artifacts[{index}]", artifact.path, artifact, blobs)
     parts: list[LogReport | ArtifactReport] = [log, *end.artifacts]
     if any(told.inline is None and told.size_bytes for told in parts):
         await blobs.settle(end.attempt_id)
@@ -61,6 +60,34 @@ async def _log(end: Finished, blobs: BlobStore) -> LogReport:
             raise
         return LogReport(*await blobs.seal(end.attempt_id, ""))
     return end.log
+
+
+def _check_result(result: Result) -> None:
+    """Refuse only what cannot be meant: no result is lost over a form."""
+    if result.reason is Reason.EXITED and result.exit_code is None:
+        raise InvalidRequest.of("result.exit_code", "is missing, though the reason is `exited`")
+    if result.reason is Reason.SIGNALED and not result.signal:
+        raise InvalidRequest.of("result.signal", "is missing, though the reason is `signaled`")
+    if result.value is not None and len(encode(result.value)) > VALUE_SIZE_BYTES_MAX:
+        raise TooLarge(
+            f"result.value is more than {VALUE_SIZE_BYTES_MAX} bytes of JSON; send it as an artifact.",
+            limit_bytes=VALUE_SIZE_BYTES_MAX,
+        )
+
+
+def _check_paths(artifacts: Sequence[ArtifactReport]) -> None:
+    """Each once, and none is the folder of another: they can be fetched into one folder."""
+    places: dict[str, int] = {}
+    for index, artifact in enumerate(artifacts):
+        if check_path(artifact.path, f"artifacts[{index}].path") in places:
+            raise InvalidRequest.of(f"artifacts[{index}].path", "is reported twice")
+        places[artifact.path] = index
+    # NUL is in no path and sorts first: what lies in a folder comes right behind it.
+    for path, next_path in pairwise(sorted(places, key=lambda path: path.replace("/", "\0"))):
+        if next_path.startswith(f"{path}/"):
+            raise InvalidRequest.of(
+                f"artifacts[{places[path]}].path", "is the folder of another artifact; it cannot be a file too"
+            )
 
 
 async def _check_bytes(

@@ -9,8 +9,20 @@ from rota.protocol.ids import CredentialId
 from rota.protocol.placement import WorkerFacts
 from rota.protocol.wire import Answer, Request, Timestamp
 
-EnvironmentName = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-SecretName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")]
+EnvironmentName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        description="1 to 63 lower-case letters, digits and hyphens, no hyphen first or last",
+    ),
+]
+SecretName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$",
+        description="1 to 200 letters, digits and underscores, no digit first",
+    ),
+]
 HeartbeatSeconds = Annotated[float, Meta(ge=0.1, le=3600)]
 LeaseSeconds = Annotated[float, Meta(ge=0.3, le=86400)]
 Description = Annotated[str, Meta(max_length=10_000)]

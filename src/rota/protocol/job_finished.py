@@ -12,6 +12,9 @@ from rota.protocol.ids import AttemptId
 from rota.protocol.refuse_job import Rejected
 from rota.protocol.wire import Answer, Base64, Request, Sha256, Size, Timestamp
 
+VALUE_SIZE_BYTES_MAX = 256 * 1024
+"""Of `result.value` as JSON. A worker takes 64 KiB from a job; numbers may be longer as the server writes them."""
+
 
 class Reason(StrEnum):
     """Why the job's process is no more."""
@@ -25,7 +28,11 @@ class Reason(StrEnum):
 
 
 class Usage(Answer, frozen=True):
-    """What the job's processes used, from the kernel."""
+    """What the job's processes used, from the kernel.
+
+    `max_rss_bytes` is of the largest one process. On Linux a new program inherits the peak of the process that started
+    it, so that it is never less than the shepherd's own, about 20 MiB. Source: getrusage(2), execve(2).
+    """
 
     wall_s: Annotated[float, Meta(ge=0)] = 0
     user_s: Annotated[float, Meta(ge=0)] = 0

@@ -18,6 +18,10 @@ PROCESS = "process"
 """The executor that starts a process on the worker; the only one so far."""
 ENVIRONMENT = "default"
 """Where a job goes whose spec and credential name no environment."""
+SET_BY_ROTA = frozenset({"ROTA_JOB_ID", "ROTA_ATTEMPT", "ROTA_RESULT"})
+"""Variables that every job is given; a spec's own would be lost."""
+ARTIFACTS_MAX = 1000
+"""Most globs in one spec: each is held against every file that the job leaves."""
 SPECS_MAX = 10_000
 """Most specs in one submission."""
 
@@ -100,10 +104,14 @@ def _wrong(spec: Spec) -> list[tuple[str, str]]:
         wrong.append(("executor", f"`{spec.executor}` is not known here; use `{PROCESS}`"))
     names = [key for key in spec.env if not key or "=" in key]
     wrong += [(f"env.{key}", "a variable's name has no `=` and is not empty") for key in names]
+    wrong += [(f"env.{key}", "is set by Rota itself; take another name") for key in spec.env if key in SET_BY_ROTA]
+    wrong += [(field, "holds an empty key") for field in ("requires", "tags") if "" in getattr(spec, field)]
     texts = {"command": spec.command or [], "script": [spec.script or ""], "env": [*spec.env, *spec.env.values()]}
     texts |= {"artifacts": spec.artifacts, "requires": [*spec.requires, *spec.requires.values()]}
     texts |= {"tags": [*spec.tags, *spec.tags.values()], "name": [spec.name or ""]}
     wrong += [(field, "contains NUL, or is no valid text") for field, of in texts.items() if not all(map(_is_text, of))]
+    if len(spec.artifacts) > ARTIFACTS_MAX:
+        return [*wrong, ("artifacts", f"has at most {ARTIFACTS_MAX} globs; `**` matches across folders")]
     for index, pattern in enumerate(spec.artifacts):
         if not pattern or pattern.startswith("/") or ".." in pattern.split("/"):
             wrong.append((f"artifacts[{index}]", "is relative to the job's folder, without `..`, such as `out/**`"))

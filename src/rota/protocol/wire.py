@@ -14,7 +14,8 @@ from typing import Annotated, Any, NewType, TypeVar
 
 import msgspec
 
-from rota.protocol.problems import FieldError, InvalidRequest, Unparsable
+from rota.protocol.problems import InvalidRequest, Unparsable
+from rota.protocol.wording import invalid, unparsable
 
 T = TypeVar("T")
 
@@ -22,12 +23,13 @@ Timestamp = Annotated[
     str,
     msgspec.Meta(
         pattern=r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$",
+        description="a moment such as 2026-11-23T12:00:00.000000Z (RFC 3339)",
         extra_json_schema={"format": "date-time"},
     ),
 ]
 """RFC 3339; what Rota itself writes is UTC with microseconds, so that it sorts as text."""
 
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="64 hexadecimal digits in lower case")]
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Base64 = NewType("Base64", str)
 
@@ -72,35 +74,15 @@ def read_request(body: bytes, kind: type[T], later: dict[str, str] | None = None
     try:
         request: T = _decoder(kind).decode(body)
     except msgspec.ValidationError as error:
-        raise _named(str(error), later or {}) from None
+        raise invalid(str(error), kind, later or {}) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unparsable(f"The body is not JSON in UTF-8: {error}") from None
+        raise Unparsable(f"The body is not JSON in UTF-8: {unparsable(error, body)}") from None
     except RecursionError:
         raise Unparsable("The body is nested too deeply.") from None
     return request
 
 
 _OFFSET = re.compile(r"^[0-9]{1,18}$")
-_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
-_MISSING = re.compile(r"Object missing required field `([^`]*)`")
-
-
-def _named(message: str, later: dict[str, str]) -> InvalidRequest:
-    """The field in protocol's spelling (`attempts[0].result`) out of msgspec's sentence."""
-    what, _, where = message.partition(" - at `")
-    path = where.rstrip("`").removeprefix("key in ").removeprefix("$").removeprefix(".")
-    named = _UNKNOWN.search(what) or _MISSING.search(what)
-    if named is not None:
-        path = f"{path}.{named[1]}" if path else named[1]
-        leaf = named[1]
-        if what.startswith("Object missing"):
-            what = "is missing"
-        elif leaf in later:
-            what = later[leaf]
-        else:
-            what = "is not a field of this request; leave it out"
-    field = path or "body"
-    return InvalidRequest(f"{field}: {what}", [FieldError(field, what)])
 
 
 def parse_offset(text: str | None, field: str) -> int:

@@ -1,0 +1,103 @@
+"""What is wrong with a request, in words for people: made of msgspec's sentence and of the message's own types."""
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import inspect
+
+from rota.protocol.problems import FieldError, InvalidRequest
+
+_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
+_MISSING = re.compile(r"Object missing required field `([^`]*)`")
+_LIMIT = re.compile(r"Expected `(?:int|float)` (>=|<=|>|<) (-?[0-9.e+]+)$")
+_LENGTH = re.compile(r"Expected `(\w+)` of length (>=|<=) (\d+)")
+_STEP = re.compile(r"\.([^.\[]+)|(\[)")
+_LIMITS = {">=": "must be at least", "<=": "must be at most", ">": "must be more than", "<": "must be less than"}
+_UNITS = {"str": "characters", "array": "entries", "object": "entries", "bytes": "bytes"}
+_HALF = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]")
+
+_type_info = functools.lru_cache(maxsize=256)(inspect.type_info)
+
+
+def invalid(message: str, kind: Any, later: Mapping[str, str]) -> InvalidRequest:  # noqa: ANN401  (what msgspec decodes)
+    """The problem: its field in the protocol's spelling (`attempts[0].result`), and what to send instead."""
+    what, _, where = message.partition(" - at `")
+    path = where.rstrip("`").removeprefix("key in ").removeprefix("$").removeprefix(".")
+    named = _UNKNOWN.search(what) or _MISSING.search(what)
+    if named is not None:
+        path = f"{path}.{named[1]}" if path else named[1]
+        leaf = named[1]
+        if what.startswith("Object missing"):
+            what = "is missing"
+        elif leaf in later:
+            what = later[leaf]
+        else:
+            what = "is not a field of this request; leave it out"
+    else:
+        what = _in_words(what, kind, path)
+    field = path or "body"
+    return InvalidRequest(f"{field}: {what}", [FieldError(field, what)])
+
+
+def unparsable(error: Exception, body: bytes) -> str:
+    """Why a body is no JSON. Half a surrogate pair reads as a cut body to the decoder."""
+    if "truncated" in str(error) and _HALF.search(body):
+        return "it holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+    return str(error)
+
+
+def _in_words(what: str, kind: Any, path: str) -> str:  # noqa: ANN401  (as above)
+    limit, length = _LIMIT.match(what), _LENGTH.match(what)
+    if limit is not None:
+        return f"{_LIMITS[limit[1]]} {float(limit[2]):.15g}"
+    if length is not None:
+        return f"{'needs at least' if length[2] == '>=' else 'has at most'} {length[3]} {_UNITS[length[1]]}"
+    if what.startswith("Invalid enum value"):
+        known = sorted(_values(_type_at(kind, path)))
+        value = what.removeprefix("Invalid enum value ").replace("'", "`")
+        return f"{value} is none of: {', '.join(known)}" if known else what
+    if "matching regex" in what:
+        return _description(_type_at(kind, path)) or what
+    return what
+
+
+def _type_at(kind: Any, path: str) -> inspect.Type | None:  # noqa: ANN401  (as above)
+    """The type of the field that `path` names."""
+    found: inspect.Type | None = _type_info(kind)
+    for step in _STEP.finditer("." + path if path and not path.startswith("[") else path):
+        found = _plain(found)
+        if isinstance(found, inspect.StructType) and step[1]:
+            found = next((field.type for field in found.fields if field.encode_name == step[1]), None)
+        elif isinstance(found, inspect.ListType):
+            found = found.item_type
+        elif isinstance(found, inspect.DictType):
+            found = found.value_type
+        else:
+            return None
+    return found
+
+
+def _plain(found: inspect.Type | None) -> inspect.Type | None:
+    """Without what may be left out, and without its description."""
+    if isinstance(found, inspect.Metadata):
+        return _plain(found.type)
+    if isinstance(found, inspect.UnionType):
+        return next((_plain(one) for one in found.types if not isinstance(one, inspect.NoneType)), None)
+    return found
+
+
+def _values(found: inspect.Type | None) -> list[str]:
+    plain = _plain(found)
+    if isinstance(plain, inspect.EnumType):
+        return [str(member.value) for member in plain.cls]
+    return [str(value) for value in plain.values] if isinstance(plain, inspect.LiteralType) else []
+
+
+def _description(found: inspect.Type | None) -> str | None:
+    if isinstance(found, inspect.UnionType):
+        return next((words for words in map(_description, found.types) if words), None)
+    if isinstance(found, inspect.Metadata):
+        return (found.extra_json_schema or {}).get("description")
+    return None
