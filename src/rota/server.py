@@ -237,8 +237,6 @@ class House:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-
-
 def _died(task: asyncio.Task[None]) -> None:
     """A loop that ends by itself is a fault: the process stops rather than go on without it."""
     if not task.cancelled() and task.exception() is not None:

@@ -115,7 +115,7 @@ async def test_a_lease_that_is_renewed_meanwhile_is_left_alone(ward: Ward, monke
 
     async def then_renewed() -> Facts:
         facts = await look()
-        await ward.jobs.heartbeat(ANNA, [attempt])
+        await ward.jobs.heartbeat(ANNA, "default", [attempt])
         return facts
 
     monkeypatch.setattr(ward.doctor, "_facts", then_renewed)

@@ -8,7 +8,7 @@ import time
 import httpx2
 
 from house import HandWorker, Server
-from participants.place import Place
+from participants.place import Place, refused
 from waiting import until
 
 CUT = 150
@@ -70,7 +70,7 @@ def test_a_foreign_workers_word_is_not_in_a_jobs_flow(place: Place, quick: Place
     worker, foreigner = place.worker(), quick.worker()
     job, attempt = place.held(worker)
 
-    assert foreigner.status("working", attempt).json()["received"] is True
+    refused(foreigner.status("working", attempt), 409, "lease-lost")
 
     messages = place.admin.get(f"/api/v1/jobs/{job}/flow").json()["messages"]
     assert "status: Working" not in [message["name"] for message in messages]
