@@ -43,6 +43,8 @@ def environment_of_tests(**more: str) -> dict[str, str]:
 class Server:
     """One server process: all participants, or those that `only` names."""
 
+    program: Sequence[str] = ("-m", "rota")
+
     def __init__(self, data: Path, only: Sequence[str] = (), port: int | None = None, **variables: str) -> None:
         self.data = data
         self.port = port or free_port()
@@ -53,14 +55,18 @@ class Server:
 
     def start(self) -> None:
         """Start it (again), and wait until it is ready."""
-        command = [sys.executable, "-m", "rota", "server", "--data", str(self.data)]
+        self.start_unready()
+        until(self.is_ready, READY_WITHIN_S, f"server ready, see {self.log}")
+
+    def start_unready(self) -> None:
+        """Start it (again)."""
+        command = [sys.executable, *self.program, "server", "--data", str(self.data)]
         command += ["--listen", f"127.0.0.1:{self.port}", *(word for name in self._only for word in ("--only", name))]
         self.log = self.data.with_suffix(".log")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment_of_tests(**self._variables)
             )
-        until(self.is_ready, READY_WITHIN_S, f"server ready, see {self.log}")
 
     def is_ready(self) -> bool:
         """Whether /readyz answers 200."""

@@ -7,14 +7,12 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import uvicorn
 from prometheus_client import CollectorRegistry, Gauge
 from starlette.applications import Starlette
 
@@ -26,10 +24,11 @@ from rota.environments.token_files import ADMIN_TOKEN, SERVICE_TOKEN, kept_token
 from rota.gateway.http import GatewayHttp
 from rota.gateway.service import GatewayService
 from rota.http.application import application
-from rota.http.head import BoundedHead
+from rota.http.head import BoundedHead, Limits
 from rota.http.health import Check, Health, Measure
 from rota.http.peer import Peer
 from rota.http.routes import Endpoint
+from rota.http.serving import Serving
 from rota.jobs.desk import Desk
 from rota.jobs.http import JobsHttp
 from rota.jobs.inner_http import JobsInnerHttp
@@ -45,6 +44,7 @@ from rota.registry.service import RegistryService
 from rota.scheduler import loop as scheduler
 from rota.settings import Settings
 from rota.storage.blobs import FolderBlobs
+from rota.storage.disk import Disk
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.environments import SqliteEnvironments
 from rota.storage.sqlite.jobs import SqliteJobs
@@ -52,7 +52,8 @@ from rota.storage.sqlite.workers import SqliteWorkers
 from rota.world import SystemWorld, World
 
 PARTICIPANTS = ("jobs", "gateway", "registry", "scheduler")
-_GRACE_S = 5  # for answers that are on their way when the server is told to stop
+FILES_OF_OUR_OWN = 256
+"""Descriptors that connections leave to databases, logs and artifacts."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class House:
         self._metrics = CollectorRegistry()
         self._environments: Environments
         self._closes: list[Callable[[], None]] = []
+        self.disk = _disk(options, settings, self._only)
         self._build()
 
     def application(self) -> Starlette:
@@ -120,7 +122,10 @@ class House:
     def _jobs(self) -> JobService:
         database = self._database("rota.db", "jobs")
         store = SqliteJobs(database)
-        blobs = FolderBlobs(_folder_of_blobs(self._options))
+        blobs = FolderBlobs(_folder_of_blobs(self._options), self.disk)
+        self.disk.gauges(self._metrics)
+        self._checks.append(self.disk.ready)
+        self._tasks.append(lambda: self.disk.watch(self._world))
         self._environments = environments = EnvironmentsService(SqliteEnvironments(database), self._world)
         sizes = [
             self._settings.limit_bytes(name) for name in ("ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX")
@@ -177,7 +182,7 @@ class House:
             await kept_token(service, lambda: environments.make_token(CallerKind.SERVICE, "services"))
 
     def _database(self, name: str, schema: str) -> Database:
-        database = Database(self._options.data / name, schema)
+        database = Database(self._options.data / name, schema, self.disk)
         self._databases.append(database)
 
         async def check() -> str | None:
@@ -228,42 +233,17 @@ def serve(options: ServerOptions) -> int:
         raise InvalidRequest.of("listen", f"{options.host}:{options.port} cannot be had: {error.strerror}") from None
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # a worker that waits is an open connection
-    house = House(options, Settings(), SystemWorld())
+    settings = Settings()
+    house = House(options, settings, SystemWorld())
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{listener.getsockname()[1]}"
     if not options.only or "jobs" in options.only:  # whom people ask; several processes may share the folder
-        (options.data / "server-url").write_text(url + "\n", encoding="ascii")
-    config = uvicorn.Config(
-        house.application(), log_config=None, access_log=False, server_header=False, timeout_keep_alive=75,
-        timeout_graceful_shutdown=_GRACE_S, lifespan="on", http=BoundedHead,
-    )  # fmt: skip
-    server = _Server(config, house, url)
+        _keep_line(options.data / "server-url", url)
+    slow = settings.duration_s("ROTA_HEAD_TIMEOUT_S"), settings.duration_s("ROTA_BODY_TIMEOUT_S")
+    http = BoundedHead.within(Limits(*slow, max(files // 2, files - FILES_OF_OUR_OWN)))
+    server = Serving(house.application(), http, lambda: _say(f"serving at {url}"), house.stop_waiting)
     server.run(sockets=[listener])
-    return 0 if server.started else 1
-
-
-class _Server(uvicorn.Server):
-    """Says where it is, and answers what it holds before it stops."""
-
-    def __init__(self, config: uvicorn.Config, house: House, url: str) -> None:
-        super().__init__(config)
-        self._house, self._url = house, url
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)
-        if self.started:
-            _say(f"serving at {self._url}")
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().shutdown(sockets)
-        self._captured_signals.clear()  # stopped as it was told to: exit code 0, not death by the signal
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._house.stop_waiting)
+    return 0 if server.started and not house.disk.is_broken else 1
 
 
 def _check(options: ServerOptions) -> None:
@@ -282,6 +262,24 @@ def _folder_of_blobs(options: ServerOptions) -> Path:
     if separator and scheme != "file":
         raise InvalidRequest.of("blobs", f"`{scheme}` is not supported yet; give a folder, or file:///FOLDER")
     return Path(path if separator else options.blobs)
+
+
+def _disk(options: ServerOptions, settings: Settings, only: Sequence[str]) -> Disk:
+    """The disk that the participants of this process write to, with room for them to start."""
+    folders = {"data": options.data} if "jobs" in only else {}
+    if "jobs" in only and options.blobs is not None:
+        folders["blobs"] = _folder_of_blobs(options)
+        folders["blobs"].mkdir(parents=True, exist_ok=True, mode=0o700)
+    disk = Disk(folders, settings.size_bytes_or_none("ROTA_DISK_FREE_BYTES_MIN"))
+    disk.on_broken = lambda: os.kill(os.getpid(), signal.SIGTERM)
+    disk.prepare()
+    return disk
+
+
+def _keep_line(file: Path, line: str) -> None:
+    """Written where it does not say so already: a disk that is full keeps no server from a new start."""
+    if not file.exists() or file.read_text("utf-8", "replace") != line + "\n":
+        file.write_text(line + "\n", encoding="ascii")
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -35,7 +35,8 @@ def in_utc(end: Finished) -> Finished:
 async def checked(end: Finished, blobs: BlobStore) -> Finished:
     """The report as it is recorded; what was uploaded is now durable.
 
-    Raises Conflict where a byte is missing or differs, InvalidRequest where a field cannot be.
+    Raises Conflict where a byte is missing or differs, InvalidRequest where a field cannot be, and Unavailable where
+    the disk does not take or confirm anything now.
     """
     end = in_utc(end)
     log = await _log(end, blobs)

@@ -10,7 +10,7 @@ from typing import Any
 
 from rota.protocol.ids import AttemptId
 from rota.protocol.job_finished import Finished, Reason
-from rota.protocol.problems import InvalidRequest, Problem, TooLarge
+from rota.protocol.problems import InvalidRequest, Problem, RateLimited, TooLarge, Unavailable, raised_again
 from rota.protocol.refuse_job import Refusal
 from rota.worker import finish
 from rota.worker.backoff import Backoff
@@ -242,12 +242,18 @@ class Reporter:
         for attempt in answer.received:
             if sent.pop(attempt, None) is not None:
                 self._done(attempt)
+        later: Problem | None = None
         for rejected in answer.rejected:
-            if sent.pop(rejected.attempt_id, None) is not None:
+            problem = raised_again(rejected.problem)
+            if isinstance(problem, Unavailable | RateLimited):
+                later = problem  # says nothing against the report: it stays in the line
+            elif sent.pop(rejected.attempt_id, None) is not None:
                 why = rejected.problem.get("detail") or rejected.problem.get("title")
                 self.lose([rejected.attempt_id], f"its report was not wanted ({why})")
-        self._unsent += sent.values()  # not answered for
         self.untold.set()
+        if later is not None:
+            raise later
+        self._unsent += sent.values()  # not answered for
 
     async def _send_each(self, batch: list[Finished], problem: Problem) -> None:
         """The message as a whole was not acceptable: find the one that spoils it, and tell at least how it ended."""

@@ -8,8 +8,9 @@ from pathlib import Path
 import apsw
 
 from rota.protocol.problems import Conflict
+from rota.storage.disk import Disk
 from rota.storage.sqlite.reader import Reader
-from rota.storage.sqlite.writer import Writer, connect
+from rota.storage.sqlite.writer import DISK_ERRORS, Writer, as_problem, connect
 
 
 class Database:
@@ -18,11 +19,12 @@ class Database:
     Raises Conflict where another server has it open, or where a newer Rota has migrated it further.
     """
 
-    def __init__(self, path: Path, schema: str) -> None:
+    def __init__(self, path: Path, schema: str, disk: Disk | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = _lock(path)
         migrate(path, schema)
-        self.writer = Writer(path)
+        self.disk = disk or Disk()
+        self.writer = Writer(path, self.disk)
         self.reader = Reader(path)
 
     def start(self) -> None:
@@ -57,6 +59,8 @@ def migrate(path: Path, schema: str) -> int:
             path.chmod(0o600)
     except (apsw.NotADBError, apsw.CorruptError):
         raise Conflict(f"{path} is not a database of Rota's, or is damaged; it was left as it is.") from None
+    except DISK_ERRORS as error:
+        raise as_problem(error) from error
 
 
 def _take_steps(connection: apsw.Connection, path: Path, schema: str) -> int:
