@@ -6,6 +6,7 @@ All else is real: SQLite through a VFS of its own, logs and artifacts through os
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -17,11 +18,11 @@ def fails() -> bool:
     return Path(os.environ["FAILS_WHILE"]).exists()
 
 
-def fsync(descriptor: int) -> None:
+def fsync(fd: Any) -> None:  # noqa: ANN401  (as os.fsync takes it)
     """Fails where it is told to, once the bytes were written."""
     if fails():
         raise OSError(errno.EIO, os.strerror(errno.EIO))
-    _really(descriptor)
+    _really(fd)
 
 
 class FailingFile(apsw.VFSFile):

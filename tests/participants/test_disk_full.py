@@ -10,7 +10,7 @@ import pytest
 
 from house import HandWorker, Json, Server, described, ended, finished
 from participants.place import received, refused, rejected
-from small_disk import empty, fill, free_bytes, mounted
+from small_disk import empty, fill, mounted
 from waiting import until
 
 MIB = 1024 * 1024

@@ -26,6 +26,7 @@ from rota.worker.gateway import Gateway
 from rota.worker.link import ShepherdGone
 from rota.worker.options import WorkerOptions, WrongOption, check_url
 from rota.worker.registry import Registry
+from rota.worker.room import LOOK_S, Room
 from rota.worker.say import say, say_own_error
 from rota.world import SystemWorld, World
 
@@ -227,6 +228,9 @@ async def _enrol(options: WorkerOptions, world: World, calls: Calls) -> Kept:
     registry = Registry(calls, options.server_url.rstrip("/"), options.call_timeout_s)
     request = Enrol(options.name, options.labels, options.slots, [PROCESS], __version__)
     backoff = Backoff(world, max_s=options.backoff_s_max)
+    room = Room(options.work_dir, options.disk_free_bytes_min)
+    while not room.is_there():  # a token may be good for one use only: its credential must find a place
+        await world.sleep(LOOK_S)
     while True:
         try:
             enrolled = await registry.enrol(request)

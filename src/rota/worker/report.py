@@ -57,6 +57,7 @@ class Reporter:
         self._delivery = Delivery(gateway, world, logs, workspaces, uploads)
         self._reading = asyncio.Semaphore(READERS_MAX)
         self._unspooled: list[Finished] = []
+        self._unkept: set[AttemptId] = set()
         self._unsent: list[Finished] = []
         self._untidy: list[AttemptId] = []
         self._dirty = asyncio.Event()
@@ -128,6 +129,9 @@ class Reporter:
 
     def clean(self, attempt: AttemptId) -> None:
         """Remove its folder, soon."""
+        if attempt in self._unkept:
+            self._unkept.discard(attempt)
+            self.link.forget([attempt])
         self._logs.forget(attempt)
         self._untidy.append(attempt)
         self._dirty.set()
@@ -150,8 +154,11 @@ class Reporter:
             await self._arrived.wait()
             self._arrived.clear()
             batch, self._unspooled = self._unspooled, []
-            await asyncio.to_thread(self._spool.write, batch)
-            self.link.forget([finished.attempt_id for finished in batch])
+            attempts = [finished.attempt_id for finished in batch]
+            if await asyncio.to_thread(self._spool.write, batch):
+                self.link.forget(attempts)
+            else:
+                self._unkept.update(attempts)  # the shepherd remembers how they ended until they are received
             for finished in batch:
                 self._hand_on(finished)
 

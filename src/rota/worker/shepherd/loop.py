@@ -5,6 +5,7 @@ import select
 import socket
 from pathlib import Path
 
+from rota.worker.shepherd import reserve
 from rota.worker.shepherd.herd import Herd
 from rota.worker.shepherd.job import now
 from rota.worker.shepherd.messages import (
@@ -177,4 +178,4 @@ class Shepherd:
     def _write(self, end: Ended) -> None:
         """Keep an end where the next agent finds it, should this process be gone by then."""
         with contextlib.suppress(OSError):  # a full disk: it stays in memory, as long as this process lives
-            (self._folder / end.attempt_id / ENDED_FILE).write_bytes(frame([end]))
+            reserve.write(self._folder / end.attempt_id / ENDED_FILE, frame([end]), self._folder.parent)
