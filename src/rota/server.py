@@ -265,14 +265,14 @@ def _folder_of_blobs(options: ServerOptions) -> Path:
 
 
 def _disk(options: ServerOptions, settings: Settings, only: Sequence[str]) -> Disk:
-    """The disk that the participants of this process write to, with room for them to start."""
+    """The disk that the participants of this process write to."""
     folders = {"data": options.data} if "jobs" in only else {}
     if "jobs" in only and options.blobs is not None:
         folders["blobs"] = _folder_of_blobs(options)
         folders["blobs"].mkdir(parents=True, exist_ok=True, mode=0o700)
     disk = Disk(folders, settings.size_bytes_or_none("ROTA_DISK_FREE_BYTES_MIN"))
     disk.on_broken = lambda: os.kill(os.getpid(), signal.SIGTERM)
-    disk.prepare()
+    disk.look()
     return disk
 
 

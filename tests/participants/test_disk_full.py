@@ -200,3 +200,32 @@ def test_nothing_that_a_full_disk_did_not_take_was_acknowledged(disk: Path) -> N
     finally:
         started.stop()
     is_sound(disk / "data")
+
+
+def test_a_server_starts_on_a_disk_that_was_filled_while_it_was_away(
+    disk: Path, server: Server, admin: httpx2.Client, worker: HandWorker
+) -> None:
+    """And takes the results of what runs on."""
+    job, attempt = held(admin, worker)
+    server.kill()
+    fill(disk)
+
+    server.start_unready()
+
+    until(lambda: livez(server))
+    assert received(worker.finish(finished(attempt, b"z" * 20_000, 6))) == [attempt]
+    assert ended(admin, job)["result"]["exit_code"] == 6
+    server.kill()
+    (disk / "data" / "reserve").unlink(missing_ok=True)
+    fill(disk)
+    server.start_unready()
+    assert until(lambda: livez(server) or server.process.poll() is not None)
+    if server.process.poll() is None:
+        assert admin.get(f"/api/v1/jobs/{job}").json()["state"] == "finished"
+    else:
+        assert "Traceback" not in server.log.read_text()
+        assert "disk" in server.log.read_text().splitlines()[-1]
+    empty(disk)
+    if server.process.poll() is not None:
+        server.start_unready()
+    until(server.is_ready)

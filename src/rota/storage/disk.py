@@ -42,12 +42,6 @@ class Disk:
         data = self._folders.get("data")
         self._reserve = None if data is None else data / RESERVE_FILE
 
-    def prepare(self) -> None:
-        """Before anything is opened: a disk that is full lets go of the reserve, so that a server can start at all."""
-        if self._reserve is not None and self._free("data") < self._reserve_size_bytes:
-            self.give_up_reserve()
-        self.look()
-
     def check_work(self) -> None:
         """Raises Unavailable where no job may be taken or given out, since the results of those that run must fit."""
         why = self.why_no_work()
