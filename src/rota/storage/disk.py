@@ -94,10 +94,10 @@ class Disk:
         if (why is not None) != self._is_low:
             self._is_low = why is not None
             log.warning("%s", why or "There is room on the disk again: jobs are taken and given out.")
-        size_bytes = self._reserve_size_bytes
-        if self._reserve is None or size_bytes == 0 or self._reserve.exists():
+        if self._reserve is None or self._reserve.exists():
             return
-        if self._free("data") >= self._least("data") + size_bytes:
+        size_bytes = self._reserve_size_bytes
+        if size_bytes > 0 and self._free("data") >= self._least("data") + size_bytes:
             try:
                 _fill(self._reserve, size_bytes)
             except OSError as error:
