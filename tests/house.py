@@ -49,7 +49,7 @@ class Server:
         self.data = data
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._only, self._variables = only, variables
+        self._only, self.variables = only, variables
         self.process: subprocess.Popen[bytes]
         self.start()
 
@@ -65,7 +65,7 @@ class Server:
         self.log = self.data.with_suffix(".log")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment_of_tests(**self._variables)
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment_of_tests(**self.variables)
             )
 
     def is_ready(self) -> bool:
@@ -133,7 +133,7 @@ class Worker:
         command = [sys.executable, "-m", "rota", "worker", "--server", server, "--work-dir", str(work_dir)]
         command += ["--slots", str(slots), "--name", work_dir.name, *more]
         self._command = command + ([] if token is None else ["--token", token])
-        self._variables = variables
+        self.variables = variables
         self.process: subprocess.Popen[bytes]
         self.start()
 
@@ -142,7 +142,7 @@ class Worker:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=environment_of_tests(**self._variables),
+                env=environment_of_tests(**self.variables),
             )  # fmt: skip
 
     def stop(self) -> int:

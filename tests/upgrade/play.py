@@ -38,7 +38,10 @@ STATUS_S = 5.0
 class Stage(Protocol):
     """Where it is played."""
 
-    admin_token: str
+    @property
+    def admin_token(self) -> str:
+        """The administrator's."""
+        ...
 
     def url(self, service: str) -> str:
         """Of jobs, gateway or registry."""

@@ -1,7 +1,6 @@
 """Records the conversation of this version: `make record`. It is kept, and replayed in the tests of later versions."""
 
 import asyncio
-import re
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path

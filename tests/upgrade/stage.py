@@ -1,4 +1,4 @@
-"""The three services, each a process of its own, that a conversation is held with; stopped and started as it goes on."""
+"""The three services, each a process of its own, that a conversation is held with; stopped and started on the way."""
 
 from pathlib import Path
 

@@ -70,8 +70,11 @@ def _take_steps(connection: apsw.Connection, path: Path, schema: str) -> int:
     if done > len(steps):
         raise Conflict(f"{path} was migrated by a newer Rota (schema {done}, known here: {len(steps)}). Upgrade Rota.")
     for number, step in enumerate(steps[done:], done + 1):
-        with connection:  # a step is applied whole, with its number, or not at all
-            connection.execute(step.read_text(encoding="utf-8"))
-            connection.pragma("user_version", number)
+        try:
+            with connection:  # a step is applied whole, with its number, or not at all
+                connection.execute(step.read_text(encoding="utf-8"))
+                connection.pragma("user_version", number)
+        except (apsw.SQLError, apsw.ConstraintError) as error:
+            raise Conflict(f"{path}: the step {step.name} failed ({error}); what it had done was undone.") from error
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return len(steps) - done
