@@ -20,7 +20,7 @@ from rota.protocol.problems import Problem, Unauthenticated
 from rota.protocol.spec import PROCESS
 from rota.worker.agent import Agent, Neighbours
 from rota.worker.backoff import TRANSIENT, Backoff
-from rota.worker.calls import Calls, explain
+from rota.worker.calls import Calls, NotUnderstood, explain
 from rota.worker.credential import Credential, Kept, load, relocated, save
 from rota.worker.gateway import Gateway
 from rota.worker.link import ShepherdGone
@@ -236,11 +236,13 @@ async def _enrol(options: WorkerOptions, world: World, calls: Calls) -> Kept:
             enrolled = await registry.enrol(request)
         except Unauthenticated:
             raise NotWanted("the enrolment token is unknown, expired, used up or revoked; ask for a new one") from None
+        except NotUnderstood as error:
+            raise NotWanted(f"{error}, which this worker does not know; upgrade it, and ask for a new token") from None
         except Problem as problem:
             if not isinstance(problem, TRANSIENT) or problem.status == 403:  # noqa: PLR2004  (forbidden)
                 raise NotWanted(f"the server does not enrol this worker: {explain(problem)}") from None
             if backoff.failures == 0:
-                say(f"{options.server_url} cannot be reached ({explain(problem)}); trying until it can")
+                say(f"{options.server_url} does not enrol this worker now ({explain(problem)}); trying until it does")
             await backoff.pause(problem)
         else:
             kept = Kept(options.server_url, options.labels, enrolled, time.time())
