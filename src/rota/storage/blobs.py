@@ -12,6 +12,8 @@ from rota.protocol.problems import NotFound, OffsetMismatch, Unavailable
 from rota.storage.disk import Disk
 
 PIECE_SIZE_BYTES = 1024 * 1024
+DIGESTS_MAX = 10_000
+"""Uploads whose digest is known so far; that of any other is made of its bytes when it ends."""
 
 
 class FolderBlobs:
@@ -97,6 +99,8 @@ class FolderBlobs:
         if digest is not None and known == offset:
             digest.update(piece[:written])
             self._digests[attempt, path] = (offset + written, digest)
+            while len(self._digests) > DIGESTS_MAX:  # of uploads that nobody went on with
+                self._digests.pop(next(iter(self._digests)), None)
         if written < len(piece):  # the disk is full: what fits is kept, the rest is asked for again
             raise Unavailable("The server's disk is full: what fits is kept, go on from there later.")
         return offset + written
