@@ -1,10 +1,13 @@
 """`rota` on a disk that does not confirm writes while the file FAILS_WHILE exists: a fake of what fsync(2) calls EIO.
 
+Each confirmation takes FSYNC_TAKES_S seconds.
+
 All else is real: SQLite through a VFS of its own, logs and artifacts through os.fsync.
 """
 
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,8 @@ _really = os.fsync
 
 
 def fails() -> bool:
-    """Whether the disk is broken now."""
+    """Whether the disk is broken now; known as soon as the disk says so, which takes its time."""
+    threading.Event().wait(float(os.environ.get("FSYNC_TAKES_S", "0")))
     return Path(os.environ["FAILS_WHILE"]).exists()
 
 

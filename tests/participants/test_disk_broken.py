@@ -1,6 +1,8 @@
 """A disk that failed to confirm a write is not asked again: the server stops. Source: guarantees.md, F36."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,9 @@ class FailingServer(Server):
 
     program = (str(Path(failing_disk.__file__)),)
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, fsync_takes_s: float = 0) -> None:
         self.fails_while = data.with_suffix(".fails")
-        super().__init__(data, FAILS_WHILE=str(self.fails_while))
+        super().__init__(data, FAILS_WHILE=str(self.fails_while), FSYNC_TAKES_S=str(fsync_takes_s))
 
 
 @pytest.fixture
@@ -72,3 +74,30 @@ def test_a_log_that_was_not_confirmed_ends_no_job_and_the_report_is_taken_after_
         assert received(worker.finish(report)) == [attempt]
         assert ended(admin, job)["state"] == "finished"
         assert admin.get(f"/api/v1/jobs/{job}/log").content == log
+
+
+def test_a_slow_disk_costs_time_and_nothing_else(tmp_path: Path) -> None:
+    """Twenty that wait together wait once; a heartbeat does not wait at all."""
+    takes_s, count = 0.25, 20
+    started = FailingServer(tmp_path / "data", takes_s)
+    try:
+        worker = HandWorker(started)
+        with started.client() as admin, worker.http, ThreadPoolExecutor(count) as pool:
+            job = admin.post("/api/v1/jobs", json={"command": ["true"]}).json()["id"]
+            [offer] = worker.get_job()
+            attempts = {"attempts": [offer["attempt_id"]]}
+            assert worker.post("/gateway/v1/heartbeat", attempts).status_code == 200
+            began = time.monotonic()
+            submitting = [pool.submit(admin.post, "/api/v1/jobs", json={"command": ["true"]}) for _ in range(count)]
+
+            beat = worker.post("/gateway/v1/heartbeat", attempts)
+            beat_s = time.monotonic() - began
+            answers = [submitted.result(30) for submitted in submitting]
+            took_s = time.monotonic() - began
+
+            assert (beat.status_code, [answer.status_code for answer in answers]) == (200, [201] * count)
+            assert beat_s < takes_s <= took_s < takes_s * count / 2
+            assert received(worker.finish(finished(offer["attempt_id"], b"log"))) == [offer["attempt_id"]]
+            assert ended(admin, job)["state"] == "finished"
+    finally:
+        started.stop()
