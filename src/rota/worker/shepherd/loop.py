@@ -51,6 +51,7 @@ class Shepherd:
         self._untold: list[Event] = []
         self._told: set[str] = set()
         self._is_leaving = False
+        self._is_reaped = True
         self._alone_since = now()
         self._grown_at = self._reaped_at = 0.0
 
@@ -71,6 +72,8 @@ class Shepherd:
 
     def _sleep_s(self) -> float:
         sleep_s = self.herd.sleep_s()
+        if not self._is_reaped and sleep_s < 0:
+            sleep_s = REAP_S
         if self.herd.grown:
             sleep_s = min(GROWN_S, abs(sleep_s))
         if self._agent is None and sleep_s < 0:
@@ -140,8 +143,12 @@ class Shepherd:
                 self._is_leaving = True
 
     def _reap(self) -> None:
-        if not self.herd.is_empty and now() - self._reaped_at >= REAP_S:
+        """Also once after the last job's end: one of its processes may have been dying when it was looked for."""
+        if not self.herd.is_empty:
+            self._is_reaped = False
+        if not self._is_reaped and now() - self._reaped_at >= REAP_S:
             self._reaped_at = now()
+            self._is_reaped = self.herd.is_empty
             self.herd.reap()
 
     def _tell(self) -> None:
