@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev demo check format test model chaos bench docs lock clean
+.PHONY: help dev demo check format test model chaos bench docs record lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -63,6 +63,9 @@ bench: .venv/.develops ## Measure a real server and worker on this machine (minu
 
 docs: .venv/.develops ## Write the pages of docs/reference that are generated from the code.
 	$(BIN)/python docs/build.py
+
+record: .venv/.develops ## Record this version's conversation for the tests of later ones (tests/upgrade/conversations).
+	PYTHONPATH=tests $(BIN)/python -m upgrade.record
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links

@@ -43,11 +43,13 @@ def environment_of_tests(**more: str) -> dict[str, str]:
 class Server:
     """One server process: all participants, or those that `only` names."""
 
+    program: Sequence[str] = ("-m", "rota")
+
     def __init__(self, data: Path, only: Sequence[str] = (), port: int | None = None, **variables: str) -> None:
         self.data = data
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._only, self._variables = only, variables
+        self._only, self.variables = only, variables
         self.process: subprocess.Popen[bytes]
         self.start()
 
@@ -58,12 +60,12 @@ class Server:
 
     def launch(self) -> None:
         """Start it (again), ready or not."""
-        command = [sys.executable, "-m", "rota", "server", "--data", str(self.data)]
+        command = [sys.executable, *self.program, "server", "--data", str(self.data)]
         command += ["--listen", f"127.0.0.1:{self.port}", *(word for name in self._only for word in ("--only", name))]
         self.log = self.data.with_suffix(".log")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment_of_tests(**self._variables)
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment_of_tests(**self.variables)
             )
 
     def is_ready(self) -> bool:
@@ -131,7 +133,7 @@ class Worker:
         command = [sys.executable, "-m", "rota", "worker", "--server", server, "--work-dir", str(work_dir)]
         command += ["--slots", str(slots), "--name", work_dir.name, *more]
         self._command = command + ([] if token is None else ["--token", token])
-        self._variables = variables
+        self.variables = variables
         self.process: subprocess.Popen[bytes]
         self.start()
 
@@ -140,7 +142,7 @@ class Worker:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=environment_of_tests(**self._variables),
+                env=environment_of_tests(**self.variables),
             )  # fmt: skip
 
     def stop(self) -> int:

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,7 @@ from rota.registry.service import RegistryService
 from rota.scheduler import loop as scheduler
 from rota.settings import Settings
 from rota.storage.blobs import FolderBlobs, folder_of_blobs
+from rota.storage.disk import Disk
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.environments import SqliteEnvironments
 from rota.storage.sqlite.jobs import SqliteJobs
@@ -83,6 +84,7 @@ class House:
         self._metrics = CollectorRegistry()
         self._environments: Environments
         self._closes: list[Callable[[], None]] = []
+        self.disk = _disk(options, settings, self._only)
         self._build()
 
     def application(self) -> Starlette:
@@ -122,7 +124,10 @@ class House:
     def _jobs(self) -> JobService:
         database = self._database("rota.db", "jobs")
         store = SqliteJobs(database)
-        blobs = FolderBlobs(folder_of_blobs(self._options.blobs, self._options.data))
+        blobs = FolderBlobs(folder_of_blobs(self._options.blobs, self._options.data), self.disk)
+        self.disk.gauges(self._metrics)
+        self._checks.append(self.disk.ready)
+        self._tasks.append(lambda: self.disk.watch(self._world))
         self._environments = environments = EnvironmentsService(SqliteEnvironments(database), self._world)
         sizes = [
             self._settings.limit_bytes(name) for name in ("ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX")
@@ -197,7 +202,7 @@ class House:
             await kept_token(service, lambda: environments.make_token(CallerKind.SERVICE, "services"))
 
     def _database(self, name: str, schema: str) -> Database:
-        database = Database(self._options.data / name, schema)
+        database = Database(self._options.data / name, schema, self.disk)
         self._databases.append(database)
 
         async def check() -> str | None:
@@ -235,6 +240,18 @@ class House:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _disk(options: ServerOptions, settings: Settings, only: Sequence[str]) -> Disk:
+    """The disk that the participants of this process write to."""
+    folders = {"data": options.data} if "jobs" in only else {}
+    if "jobs" in only and options.blobs is not None:
+        folders["blobs"] = folder_of_blobs(options.blobs, options.data)
+        folders["blobs"].mkdir(parents=True, exist_ok=True, mode=0o700)
+    disk = Disk(folders, settings.size_bytes_or_none("ROTA_DISK_FREE_BYTES_MIN"))
+    disk.on_broken = lambda: os.kill(os.getpid(), signal.SIGTERM)
+    disk.look()
+    return disk
 
 
 def _died(task: asyncio.Task[None]) -> None:

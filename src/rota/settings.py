@@ -32,8 +32,15 @@ SETTINGS = (
     Setting("ROTA_METRICS_OPEN", "no", "yes or no", "Whether /metrics is open to anybody."),
     Setting("ROTA_LOG_SIZE_BYTES_MAX", "1073741824", "bytes", "The largest log of one attempt that is stored."),
     Setting("ROTA_ARTIFACT_SIZE_BYTES_MAX", "1099511627776", "bytes", "The largest artifact that is stored."),
+    Setting(
+        "ROTA_DISK_FREE_BYTES_MIN", "", "bytes",
+        "With less free room no job is taken or given out; empty: 256 MiB, or 5 % of a small disk; 0: no such mark.",
+    ),
+    Setting("ROTA_HEAD_TIMEOUT_S", "15", "seconds", "How long a connection may take for a request's head."),
+    Setting("ROTA_BODY_TIMEOUT_S", "60", "seconds", "How long an upload may bring (almost) nothing; then it is cut."),
 )  # fmt: skip
 
+DURATION_S_MAX = 86400.0
 _BY_NAME = {setting.variable: setting for setting in SETTINGS}
 
 
@@ -60,6 +67,21 @@ class Settings:
         if limit < INLINE_SIZE_BYTES_MAX:
             raise InvalidRequest.of(variable, f"is at least {INLINE_SIZE_BYTES_MAX}: so much travels inside a message")
         return limit
+
+    def size_bytes_or_none(self, variable: str) -> int | None:
+        """The same; None where it is empty."""
+        return None if self.text(variable) is None else self.size_bytes(variable)
+
+    def duration_s(self, variable: str) -> float:
+        """The value as a number of seconds, more than none."""
+        value = self.text(variable) or ""
+        try:
+            duration_s = float(value)
+        except ValueError:
+            duration_s = 0.0
+        if not 0 < duration_s < DURATION_S_MAX:
+            raise InvalidRequest.of(variable, f"`{value}` is not a number of seconds above 0")
+        return duration_s
 
     def is_on(self, variable: str) -> bool:
         """The value as yes or no."""

@@ -1,12 +1,11 @@
 """A fake server and a real worker for each test."""
 
-import os
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from small_disk import mounted
 from worker.fake_server import FakeServer
 from worker.rig import MakeWorker, WorkerProcess
 
@@ -42,10 +41,5 @@ def worker(make_worker: MakeWorker) -> WorkerProcess:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Two megabytes."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: a small file system is mounted")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with mounted(tmp_path / "small", size_bytes=2 * 1024 * 1024) as folder:
+        yield folder

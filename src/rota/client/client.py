@@ -22,7 +22,6 @@ from rota.protocol.ids import JobId
 from rota.protocol.job import Artifact, ArtifactList
 from rota.protocol.job_finished import Result
 from rota.protocol.problems import NotFound
-from rota.protocol.wire import read_answer
 from rota.protocol.worker import Worker
 from rota.world import World
 
@@ -154,8 +153,8 @@ class AsyncClient:
 
     async def flow(self, job_id: str) -> Flow:
         """The messages that the job really caused, in order."""
-        text = await self.flow_text(job_id, "json")
-        return read_answer(text.encode(), Flow)
+        headers = {"Accept": FLOW_TYPES["json"]}
+        return await self._transport.ask(Call(method="GET", path=path_of(job_id, "/flow"), headers=headers), Flow)
 
     async def flow_text(self, job_id: str, form: FlowFormat) -> str:
         """The same as a text to draw from: `plantuml`, `mermaid`, or the `json` itself."""

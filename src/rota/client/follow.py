@@ -13,7 +13,7 @@ import httpx2
 import msgspec
 
 from rota.client.jobs import path_of
-from rota.client.transport import BACKOFF_MAX_S, Broken, Call, NotUnderstood, Patience, Transport
+from rota.client.transport import BACKOFF_MAX_S, Broken, Call, NotUnderstood, Patience, Transport, newer
 from rota.protocol import wire
 from rota.protocol.ids import JobId
 from rota.protocol.job_finished import Result
@@ -169,6 +169,9 @@ def read(event: Event, kind: type[T]) -> T:
     try:
         return wire.read_answer(event.data.encode(), kind)
     except msgspec.DecodeError as error:
+        word = wire.unknown_word(error)
+        if word is not None:
+            raise NotUnderstood(newer("The server", word)) from None
         raise NotUnderstood(f"The server sent a `{event.name}` event that cannot be read: {error}") from None
 
 

@@ -117,6 +117,9 @@ class Transport:
         try:
             return wire.read_answer(body, kind)
         except msgspec.DecodeError as error:
+            word = wire.unknown_word(error)
+            if word is not None:
+                raise NotUnderstood(newer(self.endpoint.server, word)) from None
             raise NotUnderstood(
                 f"{self.endpoint.server} does not answer as a Rota server does ({error}). Check the address."
             ) from None
@@ -213,6 +216,11 @@ class Transport:
         if isinstance(broken.cause, Problem | NotReached):
             return broken.cause
         return not_reached(self.endpoint, broken.cause)
+
+
+def newer(server: str, word: str) -> str:
+    """In words: the server says what only a later version understands."""
+    return f"{server} says {word}, which rota {rota.__version__} does not know. Upgrade rota here: the server is newer."
 
 
 def trust(address: str) -> ssl.SSLContext | bool:

@@ -37,7 +37,8 @@ def in_utc(end: Finished) -> Finished:
 async def checked(end: Finished, blobs: BlobStore) -> Finished:
     """The report as it is recorded; what was uploaded is now durable.
 
-    Raises Conflict where a byte is missing or differs, InvalidRequest where a field cannot be, TooLarge.
+    Raises Conflict where a byte is missing or differs, InvalidRequest where a field cannot be, TooLarge, and
+    Unavailable where the disk does not take or confirm anything now.
     """
     end = in_utc(end)
     _check_result(end.result)

@@ -1,6 +1,7 @@
 """The Job service's messages with gateway, registry and scheduler, in the diagrams' order. Source: flows.md."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from rota.jobs import finish
@@ -102,6 +103,8 @@ class JobService:
                 continue
             try:
                 good.append((await finish.checked(end, self._blobs), finish.digest(end)))
+            except Unavailable:
+                raise  # the disk's fault and not the report's: all is sent again, and nothing of it is lost
             except Problem as problem:
                 rejected.append(Rejected.because(end.attempt_id, problem))
         outcomes = await self._store.finish(worker, good, timestamp(self._world.now())) if good else []
@@ -125,7 +128,8 @@ class JobService:
                 cancel.append(attempt)
             if not lease.running:
                 begun.append(attempt)
-        await self._start(worker, begun)
+        with contextlib.suppress(Unavailable):  # a full disk: the lease is renewed, that it runs is recorded next time
+            await self._start(worker, begun)
         return Renewed(lease_s, cancel, lost)
 
     async def upload(

@@ -66,6 +66,15 @@ def read_answer(body: bytes, kind: type[T]) -> T:
     return answer
 
 
+def unknown_word(error: msgspec.DecodeError) -> str | None:
+    """The word of a newer peer that is none of those known here, and where it stands; None: it is something else.
+
+    It is never guessed what such a word may mean. Source: guarantees.md, G14.
+    """
+    found = _UNKNOWN_WORD.match(str(error))
+    return None if found is None else f"`{found[2]}` as {(found[3] or 'the answer').removeprefix('$.')}"
+
+
 def read_request(body: bytes, kind: type[T], later: dict[str, str] | None = None) -> T:
     """What a caller sent, checked. `later` names fields that are known but not built yet, with what to do instead.
 
@@ -83,6 +92,7 @@ def read_request(body: bytes, kind: type[T], later: dict[str, str] | None = None
 
 
 _OFFSET = re.compile(r"^[0-9]{1,18}$")
+_UNKNOWN_WORD = re.compile(r"Invalid enum value (['\"]?)(.*?)\1(?: - at `(.*)`)?$", re.DOTALL)
 
 
 def parse_offset(text: str | None, field: str) -> int:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from rota.protocol.ids import AttemptId
 from rota.protocol.problems import Damaged, InvalidRequest, OffsetMismatch, Unavailable
+from rota.storage.disk import Disk
 from rota.storage.stores.blobs import StoredBlob, blob_name
 
 PIECE_SIZE_BYTES = 1024 * 1024
+DIGESTS_MAX = 10_000
+"""Uploads whose digest is known so far; that of any other is made of its bytes when it ends."""
 _GONE = "These bytes are gone from the server's store."
 _CUT = "These bytes are damaged in the server's store: some are missing."
 _CHANGED = "These bytes are damaged in the server's store: their digest is another than the recorded one."
@@ -21,8 +24,9 @@ _CHANGED = "These bytes are damaged in the server's store: their digest is anoth
 class FolderBlobs:
     """See the port, `rota.storage.stores.blobs.BlobStore`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, disk: Disk | None = None) -> None:
         self._root = root
+        self._disk = disk or Disk()
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._digests: dict[tuple[AttemptId, str], tuple[int, hashlib._Hash]] = {}
 
@@ -33,12 +37,14 @@ class FolderBlobs:
             return 0
 
     async def append(self, attempt: AttemptId, path: str, offset: int, piece: bytes) -> int:
+        self._disk.check_upload()
         try:
             return await asyncio.to_thread(self._append, attempt, path, offset, piece)
         except OSError as error:
             raise Unavailable(f"The server's disk does not take the bytes: {error.strerror}.") from error
 
     async def seal(self, attempt: AttemptId, path: str) -> tuple[int, str]:
+        self._disk.check_trust()
         try:
             return await asyncio.to_thread(self._seal, attempt, path)
         except FileNotFoundError:
@@ -47,6 +53,7 @@ class FolderBlobs:
             raise Unavailable(f"The server's disk does not keep the bytes: {error.strerror}.") from error
 
     async def settle(self, attempt: AttemptId) -> None:
+        self._disk.check_trust()
         try:
             await asyncio.to_thread(self._settle, attempt)
         except OSError as error:
@@ -121,14 +128,16 @@ class FolderBlobs:
         if digest is not None and known == offset:
             digest.update(piece[:written])
             self._digests[attempt, path] = (offset + written, digest)
+            while len(self._digests) > DIGESTS_MAX:  # of uploads that nobody went on with
+                self._digests.pop(next(iter(self._digests)), None)
         if written < len(piece):  # the disk is full: what fits is kept, the rest is asked for again
-            raise Unavailable("The server's disk is full.")
+            raise Unavailable("The server's disk is full: what fits is kept, go on from there later.")
         return offset + written
 
     def _seal(self, attempt: AttemptId, path: str) -> tuple[int, str]:
         file = self._file(attempt, path)
         with file.open("rb") as opened:
-            os.fsync(opened.fileno())
+            self._sync(opened.fileno())
             size = os.fstat(opened.fileno()).st_size
             known, digest = self._digests.pop((attempt, path), (0, None))
             if digest is None or known != size:  # begun by an earlier process of the server
@@ -140,9 +149,16 @@ class FolderBlobs:
         for one in (folder, folder.parent):
             descriptor = os.open(one, os.O_RDONLY | os.O_DIRECTORY)
             try:
-                os.fsync(descriptor)  # the names must be as durable as the bytes
+                self._sync(descriptor)  # the names must be as durable as the bytes
             finally:
                 os.close(descriptor)
+
+    def _sync(self, descriptor: int) -> None:
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            self._disk.distrust(error)
+            raise
 
 
 def _piece(file: int, size: int, start: int, digest: "hashlib._Hash") -> bytes:

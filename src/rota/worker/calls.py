@@ -17,11 +17,16 @@ import msgspec
 
 from rota.protocol.enrol import PROTOCOL_VERSION
 from rota.protocol.problems import LeaseLost, NotFound, Problem, Unauthenticated, Unavailable, raised_again
+from rota.protocol.wire import unknown_word
 
 PROBLEM_JSON = "application/problem+json"
 DEAD_AFTER_MS = 20_000
 KEEP_ALIVE_S = 4
 """Shorter than servers usually keep an idle connection, so that a call does not meet one that is being closed."""
+
+
+class NotUnderstood(Exception):
+    """An answer that had its effect, and that this version cannot read. The text says why."""
 
 
 class Reply(NamedTuple):
@@ -109,6 +114,12 @@ def explain(problem: Problem) -> str:
         if isinstance(problem, Unavailable)
         else f"HTTP {problem.status} {problem.slug}: {problem.detail}"
     )
+
+
+def unread(error: msgspec.DecodeError) -> str:
+    """Why an answer cannot be read: a newer server's word, or no answer of Rota's at all."""
+    word = unknown_word(error)
+    return f"the answer was not understood: {error}" if word is None else f"the server is newer: it says {word}"
 
 
 @contextlib.contextmanager

@@ -20,12 +20,13 @@ from rota.protocol.problems import Problem, Unauthenticated
 from rota.protocol.spec import PROCESS
 from rota.worker.agent import Agent, Neighbours
 from rota.worker.backoff import TRANSIENT, Backoff
-from rota.worker.calls import Calls, explain
+from rota.worker.calls import Calls, NotUnderstood, explain
 from rota.worker.credential import Credential, Kept, load, relocated, save
 from rota.worker.gateway import Gateway
 from rota.worker.link import ShepherdGone
 from rota.worker.options import WorkerOptions, WrongOption, check_url
 from rota.worker.registry import Registry
+from rota.worker.room import LOOK_S, Room
 from rota.worker.say import say, say_own_error
 from rota.world import SystemWorld, World
 
@@ -227,16 +228,21 @@ async def _enrol(options: WorkerOptions, world: World, calls: Calls) -> Kept:
     registry = Registry(calls, options.server_url.rstrip("/"), options.call_timeout_s)
     request = Enrol(options.name, options.labels, options.slots, [PROCESS], __version__)
     backoff = Backoff(world, max_s=options.backoff_s_max)
+    room = Room(options.work_dir, options.disk_free_bytes_min)
+    while not room.is_there():  # a token may be good for one use only: its credential must find a place
+        await world.sleep(LOOK_S)
     while True:
         try:
             enrolled = await registry.enrol(request)
         except Unauthenticated:
             raise NotWanted("the enrolment token is unknown, expired, used up or revoked; ask for a new one") from None
+        except NotUnderstood as error:
+            raise NotWanted(f"{error}, which this worker does not know; upgrade it, and ask for a new token") from None
         except Problem as problem:
             if not isinstance(problem, TRANSIENT) or problem.status == 403:  # noqa: PLR2004  (forbidden)
                 raise NotWanted(f"the server does not enrol this worker: {explain(problem)}") from None
             if backoff.failures == 0:
-                say(f"{options.server_url} cannot be reached ({explain(problem)}); trying until it can")
+                say(f"{options.server_url} does not enrol this worker now ({explain(problem)}); trying until it does")
             await backoff.pause(problem)
         else:
             kept = Kept(options.server_url, options.labels, enrolled, time.time())

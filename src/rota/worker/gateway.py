@@ -17,7 +17,7 @@ from rota.protocol.job_finished import Finished, JobFinished, JobFinishedReceive
 from rota.protocol.problems import Unavailable
 from rota.protocol.refuse_job import Refusal, RefuseAccepted, RefuseJob
 from rota.protocol.wire import encode, read_answer
-from rota.worker.calls import Calls, Reply
+from rota.worker.calls import Calls, Reply, unread
 
 T = TypeVar("T")
 ANSWER_MARGIN_S = 10.0
@@ -85,7 +85,7 @@ def _read(reply: Reply, kind: type[T]) -> T:
     try:
         return read_answer(reply.body, kind)
     except msgspec.DecodeError as error:
-        raise Unavailable(f"the answer was not understood: {error}") from None
+        raise Unavailable(unread(error)) from None
 
 
 def _offset(reply: Reply) -> int:

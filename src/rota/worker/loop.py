@@ -5,7 +5,6 @@ Above all: nothing is started unless the registry acknowledged `working` for it,
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +24,7 @@ from rota.worker.held import Held, HeldAttempts, Phase, lease_end
 from rota.worker.options import WorkerOptions
 from rota.worker.presence import Presence
 from rota.worker.report import Reporter, Spawn
+from rota.worker.room import LOOK_S, Room
 from rota.worker.say import say
 from rota.worker.shepherd.messages import Start
 from rota.worker.workspace import NotPrepared, Workspaces, put_inputs
@@ -32,7 +32,6 @@ from rota.world import World
 
 T = TypeVar("T")
 REFUSE_TRIES_MAX = 3
-DISK_LOOK_S = 5.0
 LINGER_S = 0.005
 """Where more jobs wait than slots were free, so long for more slots: short jobs then share their messages."""
 AT_ONCE_S = 0.05
@@ -59,13 +58,16 @@ class Loop:
         self._registering = Backoff(world, first_s=1, max_s=options.backoff_s_max)
         self._spawn = spawn
         self._is_crowded = False
+        self._room = Room(options.work_dir, options.disk_free_bytes_min)
 
     async def run(self) -> None:
         """Until drained: nothing is asked for, nothing runs, nothing waits to be reported."""
         while not self.draining.is_set():
             if await self._has_room():
                 sent_at, offers = await self._get_job()
-                if offers and await self._is_acknowledged(offers, sent_at):
+                if offers and not self._room.is_there():  # it was filled while the question was held
+                    await self._refuse(offers, "the worker's disk is full")
+                elif offers and await self._is_acknowledged(offers, sent_at):
                     await self._execute(offers, sent_at)
         while not self._held.is_empty:
             self._held.changed.clear()
@@ -77,9 +79,8 @@ class Loop:
             self._held.changed.clear()
             await self._unless_draining(self._held.changed.wait())
             return False
-        if shutil.disk_usage(self._options.work_dir).free < self._options.disk_free_bytes_min:
-            say(f"{self._options.work_dir} is full: no job is asked for until there is room")
-            await self._unless_draining(self._world.sleep(DISK_LOOK_S))
+        if not self._room.is_there():
+            await self._unless_draining(self._world.sleep(LOOK_S))
             return False
         if self._reporter.is_in_trouble:
             self._reporter.is_in_trouble = False

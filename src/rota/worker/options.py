@@ -31,7 +31,7 @@ class WorkerOptions:
     artifacts_max: int = 100_000
     """Most artifacts of one job."""
     disk_free_bytes_min: int = 256 * 1024
-    """With less room in the work folder no job is asked for."""
+    """With less room in the work folder no job is asked for; 0: no such mark."""
     status_timeout_s: float = 5
     """How long the registry may take to acknowledge `working`; later, the jobs are refused."""
     wait_s: float = 30

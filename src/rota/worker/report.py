@@ -10,7 +10,7 @@ from typing import Any
 
 from rota.protocol.ids import AttemptId
 from rota.protocol.job_finished import Finished, Reason
-from rota.protocol.problems import InvalidRequest, Problem, TooLarge
+from rota.protocol.problems import InvalidRequest, Problem, RateLimited, TooLarge, Unavailable, raised_again
 from rota.protocol.refuse_job import Refusal
 from rota.worker import finish
 from rota.worker.backoff import Backoff
@@ -57,6 +57,7 @@ class Reporter:
         self._delivery = Delivery(gateway, world, logs, workspaces, uploads)
         self._reading = asyncio.Semaphore(READERS_MAX)
         self._unspooled: list[Finished] = []
+        self._unkept: set[AttemptId] = set()
         self._unsent: list[Finished] = []
         self._untidy: list[AttemptId] = []
         self._dirty = asyncio.Event()
@@ -128,6 +129,9 @@ class Reporter:
 
     def clean(self, attempt: AttemptId) -> None:
         """Remove its folder, soon."""
+        if attempt in self._unkept:
+            self._unkept.discard(attempt)
+            self.link.forget([attempt])
         self._logs.forget(attempt)
         self._untidy.append(attempt)
         self._dirty.set()
@@ -150,8 +154,11 @@ class Reporter:
             await self._arrived.wait()
             self._arrived.clear()
             batch, self._unspooled = self._unspooled, []
-            await asyncio.to_thread(self._spool.write, batch)
-            self.link.forget([finished.attempt_id for finished in batch])
+            attempts = [finished.attempt_id for finished in batch]
+            if await asyncio.to_thread(self._spool.write, batch):
+                self.link.forget(attempts)
+            else:
+                self._unkept.update(attempts)  # the shepherd remembers how they ended until they are received
             for finished in batch:
                 self._hand_on(finished)
 
@@ -242,12 +249,18 @@ class Reporter:
         for attempt in answer.received:
             if sent.pop(attempt, None) is not None:
                 self._done(attempt)
+        later: Problem | None = None
         for rejected in answer.rejected:
-            if sent.pop(rejected.attempt_id, None) is not None:
+            problem = raised_again(rejected.problem)
+            if isinstance(problem, Unavailable | RateLimited):
+                later = problem  # says nothing against the report: it stays in the line
+            elif sent.pop(rejected.attempt_id, None) is not None:
                 why = rejected.problem.get("detail") or rejected.problem.get("title")
                 self.lose([rejected.attempt_id], f"its report was not wanted ({why})")
-        self._unsent += sent.values()  # not answered for
         self.untold.set()
+        if later is not None:
+            raise later
+        self._unsent += sent.values()  # not answered for
 
     async def _send_each(self, batch: list[Finished], problem: Problem) -> None:
         """The message as a whole was not acceptable: find the one that spoils it, and tell at least how it ended."""

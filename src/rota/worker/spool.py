@@ -13,6 +13,7 @@ import msgspec
 from rota.protocol.ids import AttemptId
 from rota.protocol.job_finished import Finished, JobFinished
 from rota.worker.say import say
+from rota.worker.shepherd import reserve
 
 _SUFFIX = ".json"
 
@@ -45,28 +46,37 @@ class Spool:
             self._count = max(self._count, int(path.stem) if path.stem.isdigit() else 0)
         return found
 
-    def write(self, batch: list[Finished]) -> None:
-        """Durable when this returns, or told that it is not: a full disk delays no report. Blocks."""
+    def write(self, batch: list[Finished]) -> bool:
+        """True: it is durable. False: it is not, which is told, and delays no report. Blocks."""
         self._count += 1
         name = f"{self._count:012}{_SUFFIX}"
-        fresh = self._folder / f"{name}.new"
         try:
-            with fresh.open("wb") as file:
-                file.write(msgspec.json.encode(JobFinished(batch)))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.rename(self._folder / name)
-            self._sync()
+            try:
+                self._write(name, batch)
+            except OSError:
+                if not reserve.give_up(self._folder.parent):
+                    raise
+                self._write(name, batch)
         except OSError as error:
             if not self._is_full:
                 say(f"reports cannot be kept on disk ({error.strerror}); they are sent from memory")
             self._is_full = True
             with contextlib.suppress(OSError):
-                fresh.unlink(missing_ok=True)
-            return
+                (self._folder / f"{name}.new").unlink(missing_ok=True)
+            return False
         self._is_full = False
         with self._turn:
             self._keep(name, batch)
+        return True
+
+    def _write(self, name: str, batch: list[Finished]) -> None:
+        fresh = self._folder / f"{name}.new"
+        with fresh.open("wb") as file:
+            file.write(msgspec.json.encode(JobFinished(batch)))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(self._folder / name)
+        self._sync()
 
     def remove(self, attempts: list[AttemptId]) -> None:
         """Acknowledged, or wanted by nobody. A batch's file goes with its last one. Blocks."""

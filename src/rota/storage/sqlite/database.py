@@ -9,8 +9,9 @@ from pathlib import Path
 import apsw
 
 from rota.protocol.problems import Conflict
+from rota.storage.disk import Disk
 from rota.storage.sqlite.reader import Reader
-from rota.storage.sqlite.writer import Writer, connect
+from rota.storage.sqlite.writer import DISK_ERRORS, Writer, as_problem, connect
 
 
 class Database:
@@ -19,12 +20,13 @@ class Database:
     Raises Conflict where another server has it open, or where a newer Rota has migrated it further.
     """
 
-    def __init__(self, path: Path, schema: str) -> None:
+    def __init__(self, path: Path, schema: str, disk: Disk | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = path
         self._lock = lock(path)
         migrate(path, schema)
-        self.writer = Writer(path)
+        self.disk = disk or Disk()
+        self.writer = Writer(path, self.disk)
         self.reader = Reader(path)
 
     def start(self) -> None:
@@ -60,6 +62,8 @@ def migrate(path: Path, schema: str) -> int:
             path.chmod(0o600)
     except (apsw.NotADBError, apsw.CorruptError):
         raise Conflict(f"{path} is not a database of Rota's, or is damaged; it was left as it is.") from None
+    except DISK_ERRORS as error:
+        raise as_problem(error) from error
 
 
 def newest_schema(schema: str) -> int:
@@ -78,8 +82,11 @@ def _take_steps(connection: apsw.Connection, path: Path, schema: str) -> int:
     if done > len(steps):
         raise Conflict(f"{path} was migrated by a newer Rota (schema {done}, known here: {len(steps)}). Upgrade Rota.")
     for number, step in enumerate(steps[done:], done + 1):
-        with connection:  # a step is applied whole, with its number, or not at all
-            connection.execute(step.read_text(encoding="utf-8"))
-            connection.pragma("user_version", number)
+        try:
+            with connection:  # a step is applied whole, with its number, or not at all
+                connection.execute(step.read_text(encoding="utf-8"))
+                connection.pragma("user_version", number)
+        except (apsw.SQLError, apsw.ConstraintError) as error:
+            raise Conflict(f"{path}: the step {step.name} failed ({error}); what it had done was undone.") from error
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return len(steps) - done

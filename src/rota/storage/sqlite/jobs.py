@@ -11,6 +11,7 @@ from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
 from rota.protocol.job import Artifact, Attempt, Job
 from rota.protocol.job_finished import Finished, Result, Uncollected
 from rota.protocol.placement import QueueKey
+from rota.protocol.problems import Unavailable
 from rota.protocol.spec import InputFile, Spec
 from rota.protocol.states import AttemptState, JobState, Verdict
 from rota.protocol.wire import to_base64
@@ -42,11 +43,14 @@ class SqliteJobs:
     def __init__(self, database: Database) -> None:
         self._write = database.writer.run
         self._look, self._read = database.reader.look, database.reader.run
+        self._disk = database.disk
 
     async def submit(self, jobs: Sequence[NewJob], repeatable: Repeatable | None) -> Submission:
+        self._disk.check_work()
         return await self._write(lambda connection: moves.submit(connection, jobs, repeatable))
 
     async def claim(self, claim: Claim) -> list[Leased]:
+        self._disk.check_work()
         return await self._write(lambda connection: moves.claim(connection, claim))
 
     async def start(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:
@@ -56,7 +60,14 @@ class SqliteJobs:
         return await self._write(lambda c: [moves.refuse(c, worker, attempt, why, at) for attempt, why in refusals])
 
     async def finish(self, worker: WorkerId, ends: Sequence[tuple[Finished, str]], at: str) -> list[Outcome]:
-        return await self._write(lambda c: [moves.finish(c, worker, end, digest, at) for end, digest in ends])
+        def deed(connection: apsw.Connection) -> list[Outcome]:
+            return [moves.finish(connection, worker, end, digest, at) for end, digest in ends]
+
+        try:
+            return await self._write(deed)
+        except Unavailable:  # the disk may be full: this is what the reserve was kept for
+            self._disk.give_up_reserve()
+            return await self._write(deed)
 
     async def lose(self, attempts: Sequence[AttemptId], at: str, why: str) -> list[Outcome]:
         return await self._write(

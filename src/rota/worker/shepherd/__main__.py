@@ -7,7 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
-from rota.worker.shepherd import tree
+from rota.worker.shepherd import reserve, tree
 from rota.worker.shepherd.loop import Shepherd
 from rota.worker.shepherd.process import raise_file_limit
 
@@ -29,7 +29,10 @@ def main() -> int:
     raise_file_limit()
     end_leftovers(work_folder / _TAGS_FILE)
     shepherd = Shepherd(listener, work_folder / "jobs")
-    (work_folder / _TAGS_FILE).write_text(str(shepherd.herd.tags.first))
+    try:
+        reserve.write(work_folder / _TAGS_FILE, str(shepherd.herd.tags.first).encode(), work_folder)
+    except OSError as error:  # a full disk keeps no worker from reporting what it did
+        sys.stderr.write(f"shepherd: {_TAGS_FILE} cannot be written ({error.strerror})\n")
     shepherd.run()
     return 0
 

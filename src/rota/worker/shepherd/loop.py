@@ -5,6 +5,7 @@ import select
 import socket
 from pathlib import Path
 
+from rota.worker.shepherd import reserve
 from rota.worker.shepherd.herd import Herd
 from rota.worker.shepherd.job import now
 from rota.worker.shepherd.messages import (
@@ -50,6 +51,7 @@ class Shepherd:
         self._untold: list[Event] = []
         self._told: set[str] = set()
         self._is_leaving = False
+        self._is_reaped = True
         self._alone_since = now()
         self._grown_at = self._reaped_at = 0.0
 
@@ -70,6 +72,8 @@ class Shepherd:
 
     def _sleep_s(self) -> float:
         sleep_s = self.herd.sleep_s()
+        if not self._is_reaped and sleep_s < 0:
+            sleep_s = REAP_S
         if self.herd.grown:
             sleep_s = min(GROWN_S, abs(sleep_s))
         if self._agent is None and sleep_s < 0:
@@ -139,8 +143,12 @@ class Shepherd:
                 self._is_leaving = True
 
     def _reap(self) -> None:
-        if not self.herd.is_empty and now() - self._reaped_at >= REAP_S:
+        """Also once after the last job's end: one of its processes may have been dying when it was looked for."""
+        if not self.herd.is_empty:
+            self._is_reaped = False
+        if not self._is_reaped and now() - self._reaped_at >= REAP_S:
             self._reaped_at = now()
+            self._is_reaped = self.herd.is_empty
             self.herd.reap()
 
     def _tell(self) -> None:
@@ -177,4 +185,4 @@ class Shepherd:
     def _write(self, end: Ended) -> None:
         """Keep an end where the next agent finds it, should this process be gone by then."""
         with contextlib.suppress(OSError):  # a full disk: it stays in memory, as long as this process lives
-            (self._folder / end.attempt_id / ENDED_FILE).write_bytes(frame([end]))
+            reserve.write(self._folder / end.attempt_id / ENDED_FILE, frame([end]), self._folder.parent)
