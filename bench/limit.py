@@ -1,0 +1,85 @@
+"""What this machine can do at most: processes a second with nothing around them. Sampled before and after each round."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+TRUE = "/bin/true"
+AT_ONCE = 2
+"""Processes that start others at the same time, in both limits; as the issue's own samples of them."""
+_SOURCE = Path(__file__).resolve().parent / "spawn.c"
+_PROGRAM = Path(sys.prefix) / "spawn-limit"
+
+Rate = Callable[[int], float]
+"""Processes a second, of so many."""
+
+
+class NoCompiler(Exception):
+    """The limit in C cannot be sampled here; the text says why."""
+
+
+class Round(NamedTuple):
+    """One measured rate, and the limit's mean of right before and right after; both a second."""
+
+    rate: float
+    limit: float
+
+    @property
+    def ratio(self) -> float:
+        """The part of the limit that was reached."""
+        return self.rate / self.limit
+
+
+def xargs_rate(count: int) -> float:
+    """Of `xargs -P2 -n1 /bin/true`: exit codes are looked at, output is not kept."""
+    began = time.monotonic()
+    subprocess.run(["xargs", f"-P{AT_ONCE}", "-n1", TRUE], input=b"x\n" * count, check=True)
+    return count / (time.monotonic() - began)
+
+
+def spawn_rate(count: int, *words: str) -> float:
+    """Of spawn.c: posix_spawn and two pipes, output and exit code kept. Raises NoCompiler."""
+    done = subprocess.run(
+        [_compiled(), str(count), str(AT_ONCE), *(words or (TRUE,))], stdout=subprocess.PIPE, check=True
+    )
+    return float(done.stdout)
+
+
+def spawn_limit() -> Rate | None:
+    """`spawn_rate` where it can be had here."""
+    try:
+        _compiled()
+    except NoCompiler as error:
+        print(f"no limit in C: {error}", file=sys.stderr)
+        return None
+    return spawn_rate
+
+
+def between(limit: Rate, count: int, measures: list[Callable[[], float]], rounds: int) -> list[list[Round]]:
+    """Each measure in turn, `rounds` times, a sample of the limit between any two; the rounds of each measure."""
+    found: list[list[Round]] = [[] for _ in measures]
+    after = limit(count)
+    for _ in range(rounds):
+        for measure, its in zip(measures, found, strict=True):
+            before, rate, after = after, measure(), limit(count)
+            its.append(Round(rate, (before + after) / 2))
+    return found
+
+
+def _compiled() -> str:
+    """The program's path, compiled anew where its source is younger."""
+    if _PROGRAM.exists() and _PROGRAM.stat().st_mtime > _SOURCE.stat().st_mtime:
+        return str(_PROGRAM)
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        raise NoCompiler("there is neither gcc nor cc")
+    done = subprocess.run(
+        [compiler, "-O2", "-o", str(_PROGRAM), str(_SOURCE)], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise NoCompiler(f"{compiler} does not compile {_SOURCE.name}: {done.stderr.strip()}")
+    return str(_PROGRAM)
