@@ -35,7 +35,9 @@ def measure(asked: argparse.Namespace) -> Answer:
         Figure(worker, Bar("≤", 64), "worker", "MB above idle"),
     ]
     numbers = f"read back at {told(back)} MB/s, the same bytes; agent {told(extra['agent'])} MB, shepherd "
-    return Answer([Row(f"a job that prints {asked.mib:,} MiB, end to end", figures, f"{numbers}{told(extra['shepherd'])} MB")])
+    return Answer(
+        [Row(f"a job that prints {asked.mib:,} MiB, end to end", figures, f"{numbers}{told(extra['shepherd'])} MB")]
+    )
 
 
 def _printed(here: Scene, size_bytes: int, back: list[float]) -> tuple[float, dict[str, float]]:

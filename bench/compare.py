@@ -12,7 +12,7 @@ from pathlib import Path
 from limit import xargs_rate
 from scene import Scene, run_jobs, scene
 from spent import spent
-from table import told
+from table import told as spread
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
     for name, found, cost_rows in zip(("old", "new"), ratios, costs, strict=True):
         medians = {who: statistics.median(row[who] for row in cost_rows) for who in cost_rows[0]}
         told = ", ".join(f"{who} {ms:.2f}" for who, ms in medians.items())
-        print(f"{name}: ratio {told(found)}; CPU ms a job: {told}")
+        print(f"{name}: ratio {spread(found)}; CPU ms a job: {told}")
 
 
 def _round(here: Scene, jobs: int) -> tuple[float, dict[str, float]]:

@@ -47,7 +47,8 @@ async def _fill(path: Path, count: int) -> None:
     try:
         store, key = SqliteJobs(database), QueueKey("default", "process", {})
         specs = [
-            Spec(command=[TRUE], name=f"nightly-{number}", tags={"site": f"s{number % SITES}"}) for number in range(NAMES)
+            Spec(command=[TRUE], name=f"nightly-{number}", tags={"site": f"s{number % SITES}"})
+            for number in range(NAMES)
         ]
         for first in range(0, count, BATCH):
             now = timestamp(datetime.now(UTC))

@@ -34,7 +34,9 @@ def measure(asked: argparse.Namespace) -> Answer:
         + f"; getJob by getJob, {asked.slots} jobs each, over HTTP",
     )
     points = [Point(depth, rates[depth]) for depth in depths]
-    return Answer([row], [Curve("depth", "Claims against queue depth", "queued jobs", "claimed jobs/s", {"claims": points})])
+    return Answer(
+        [row], [Curve("depth", "Claims against queue depth", "queued jobs", "claimed jobs/s", {"claims": points})]
+    )
 
 
 def _claims(worker: house.HandWorker, claims: int, slots: int) -> float:

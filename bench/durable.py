@@ -58,7 +58,9 @@ def _finished(server: house.Server, jobs: int) -> set[str]:
         for _ in range(jobs // PAGE + 1):
             cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else {}
             page = client.get("/api/v1/jobs", params={"state": "finished", "limit": PAGE, **cursor}).json()
-            found |= {end["attempt_id"] for job in page["jobs"] for end in job["attempts"] if end["state"] == "finished"}
+            found |= {
+                end["attempt_id"] for job in page["jobs"] for end in job["attempts"] if end["state"] == "finished"
+            }
             if page["next_cursor"] is None:
                 break
     return found

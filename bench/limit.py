@@ -1,4 +1,4 @@
-"""What this machine can do at most: processes a second with nothing around them. Sampled before and after each round."""
+"""What this machine can do at most: processes a second with nothing around them, sampled before and after a round."""
 
 import shutil
 import subprocess

@@ -33,7 +33,9 @@ def measure(asked: argparse.Namespace) -> Answer:
                 expected = 0 if name == "no such state" else min(100, asked.jobs // (1000 if "name" in wanted else 1))
                 assert listed == expected, (name, listed)
     figures = [Figure(values, Bar("≤", 20), name, "ms") for name, values in took_ms.items()]
-    return Answer([Row(f"list the newest 100 of {asked.jobs:,} jobs, by filter", figures, "whole requests, read as JSON")])
+    return Answer(
+        [Row(f"list the newest 100 of {asked.jobs:,} jobs, by filter", figures, "whole requests, read as JSON")]
+    )
 
 
 def _listed(client: httpx2.Client, wanted: dict[str, str]) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import question
 from limit import between, spawn_limit, xargs_rate
-from scene import TOKEN, house, run_jobs, starting_server
+from scene import ENROLMENT, house, run_jobs, starting_server
 from spent import cpu_s
 from table import Answer, Bar, Figure, Row, told
 
@@ -21,7 +21,14 @@ WORKER = Path(__file__).resolve().parent / "no_op_worker.py"
 @contextmanager
 def no_op_worker(server: house.Server, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """One process of no_op_worker.py, ready; ended by its process id."""
-    command = [sys.executable, str(WORKER), server.url.removeprefix("http://"), "--token", server.token(TOKEN), *options]
+    command = [
+        sys.executable,
+        str(WORKER),
+        server.url.removeprefix("http://"),
+        "--token",
+        server.token(ENROLMENT),
+        *options,
+    ]
     worker = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert worker.stdout is not None

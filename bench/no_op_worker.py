@@ -65,13 +65,15 @@ class Connection:
             return status, content
 
 
-def enrol(address: str, token: str, name: str, slots: int) -> str:
-    """The credential of a new worker."""
-    facts = {"name": name, "labels": {}, "slots": slots, "executors": ["process"], "version": "no-op"}
-    status, body = Connection(address, token, "enrolment").post("/registry/v1/workers", facts)
-    assert status == http.HTTPStatus.CREATED, body
-    credential: str = msgspec.json.decode(body)["credential"]["token"]
-    return credential
+def enrol(address: str, token: str, count: int, slots: int = 1) -> list[str]:
+    """The credentials of so many new workers."""
+    connection, credentials = Connection(address, token, "enrolment"), []
+    for number in range(count):
+        facts = {"name": f"bench-{number}", "labels": {}, "slots": slots, "executors": ["process"], "version": "bench"}
+        status, body = connection.post("/registry/v1/workers", facts)
+        assert status == http.HTTPStatus.CREATED, body
+        credentials.append(msgspec.json.decode(body)["credential"]["token"])
+    return credentials
 
 
 def work(connection: Connection, slots: int, acknowledged: int | None) -> NoReturn:
@@ -115,8 +117,7 @@ def main() -> None:
     parser.add_argument("--acknowledged", help="a file")
     asked = parser.parse_args()
     file = asked.acknowledged and os.open(asked.acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for number in range(asked.workers):
-        credential = enrol(asked.address, asked.token, f"no-op-{number}", asked.slots)
+    for number, credential in enumerate(enrol(asked.address, asked.token, asked.workers, asked.slots)):
         connection = Connection(asked.address, credential, f"one-{number}")
         threading.Thread(target=work, args=(connection, asked.slots, file), daemon=True).start()
     print("ready", flush=True)

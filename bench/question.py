@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from table import Answer, save
+from table import Answer, save, told
 
 Sizes = Mapping[str, int]
 
@@ -29,4 +29,4 @@ def main(measure: Callable[[argparse.Namespace], Answer], full: Sizes, quick: Si
         print(" | ".join(row.cells()))
     for curve in answer.curves:
         for name, points in curve.lines.items():
-            print(f"{curve.title}: {name}: {', '.join(f'{p.x:g}: {sorted(p.values)[len(p.values) // 2]:.4g}' for p in points)}")
+            print(f"{curve.title}: {name}: " + "; ".join(f"{point.x:g}: {told(point.values)}" for point in points))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import httpx2
@@ -14,12 +15,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import house
 from waiting import until
 
-__all__ = ["TOKEN", "TRUE", "Scene", "house", "run_jobs", "run_one", "scene", "starting_server", "submit", "until"]
+__all__ = ["ENROLMENT", "TRUE", "Scene", "house", "run_jobs", "run_one", "scene", "starting_server", "submit", "until"]
 """`house` is tests/house.py: real processes, ended by their ids."""
 
 TRUE = "/bin/true"
 DONE_WITHIN_S = 300
-TOKEN = "enrolment"
+NONE: Mapping[str, str] = MappingProxyType({})
+ENROLMENT = "enrolment"
 
 
 class Scene(NamedTuple):
@@ -31,10 +33,10 @@ class Scene(NamedTuple):
 
 
 @contextmanager
-def starting_server(data: Path | None = None, **variables: str) -> Iterator[house.Server]:
+def starting_server(data: Path | None = None, variables: Mapping[str, str] = NONE) -> Iterator[house.Server]:
     """One server with data of its own where none is given, ended by its process id."""
     with tempfile.TemporaryDirectory(prefix="rota-bench-") as name:
-        server = house.Server(data or Path(name) / "data", **variables)
+        server = house.Server(data or Path(name) / "data", (), None, **variables)
         try:
             yield server
         finally:
@@ -42,18 +44,17 @@ def starting_server(data: Path | None = None, **variables: str) -> Iterator[hous
 
 
 @contextmanager
-def scene(slots: int, workers: int = 1, options: Mapping[str, str] | None = None) -> Iterator[Scene]:
+def scene(slots: int, workers: int = 1, options: Mapping[str, str] = NONE) -> Iterator[Scene]:
     """A server, and workers with `slots` each that have run a few jobs; all ended by process id.
 
     `options` are variables of the server and the workers.
     """
-    given = dict(options or {})
-    with starting_server(**given) as server:
+    with starting_server(variables=options) as server:
         started: list[house.Worker] = []
         try:
             for number in range(workers):
                 folder = server.data.parent / f"work-{number}"
-                started.append(house.Worker(server.url, server.token(TOKEN), folder, slots, **given))
+                started.append(house.Worker(server.url, server.token(ENROLMENT), folder, slots, **options))
             with server.client() as client:
                 until(lambda: len(client.get("/api/v1/workers").json()["workers"]) == workers, why="the workers came")
                 run_jobs(client, 2 * slots * workers)
@@ -71,7 +72,7 @@ def submit(client: httpx2.Client, count: int, command: tuple[str, ...] = (TRUE,)
 
 
 def run_one(client: httpx2.Client, **spec: object) -> house.Json:
-    """One job, waited for as the SDK does: a question that is held until the job has ended. Exit code 0, or it raises."""
+    """One job, waited for as the SDK does: one question, held until its end. Raises where it fails."""
     job = client.post("/api/v1/jobs", json=spec).json()["id"]
     found = house.ended(client, job, DONE_WITHIN_S)
     assert found["state"] == "finished", found
@@ -91,4 +92,3 @@ def run_jobs(client: httpx2.Client, count: int) -> float:
 
 
 _OPEN = ("queued", "assigned", "running")
-

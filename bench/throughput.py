@@ -17,7 +17,9 @@ def measure(asked: argparse.Namespace) -> Answer:
     """A row: jobs/s from before the submission to the last recorded result, ÷ the limit right before and after."""
     with scene(asked.slots) as here:
         before = spent(here)
-        [rounds] = between(xargs_rate, asked.jobs, [lambda: asked.jobs / run_jobs(here.client, asked.jobs)], asked.rounds)
+        [rounds] = between(
+            xargs_rate, asked.jobs, [lambda: asked.jobs / run_jobs(here.client, asked.jobs)], asked.rounds
+        )
         after = spent(here)
     in_c = spawn_limit()
     cpu_us = {who: (after[who] - before[who]) / asked.jobs / asked.rounds * 1e6 for who in after}
@@ -28,7 +30,9 @@ def measure(asked: argparse.Namespace) -> Answer:
     ]
     slots = f"{asked.slots} slot{'' if asked.slots == 1 else 's'}"
     ratio = Figure([one.ratio for one in rounds], BARS.get(asked.slots))
-    return Answer([Row(f"{asked.jobs:,} x /bin/true, {slots}, ÷ `xargs -P2 -n1 /bin/true`", [ratio], "; ".join(numbers))])
+    return Answer(
+        [Row(f"{asked.jobs:,} x /bin/true, {slots}, ÷ `xargs -P2 -n1 /bin/true`", [ratio], "; ".join(numbers))]
+    )
 
 
 if __name__ == "__main__":
