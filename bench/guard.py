@@ -33,18 +33,18 @@ class Guard(NamedTuple):
 Question = tuple[Callable[[Namespace], Answer], dict[str, int], list[Guard]]
 
 QUESTIONS: list[Question] = [
-    (throughput.measure, {"jobs": 1500, "slots": 64, "rounds": 3}, [Guard("64 slots ÷ xargs", Bar("≥", 0.55))]),
+    (throughput.measure, {"jobs": 1500, "slots": 64, "rounds": 3}, [Guard("64 slots ÷ xargs", Bar("≥", 0.5))]),
     (throughput.measure, {"jobs": 400, "slots": 4, "rounds": 3}, [Guard("4 slots ÷ xargs", Bar("≥", 0.16))]),
-    (throughput.measure, {"jobs": 150, "slots": 1, "rounds": 3}, [Guard("1 slot ÷ xargs", Bar("≥", 0.07))]),
+    (throughput.measure, {"jobs": 150, "slots": 1, "rounds": 3}, [Guard("1 slot ÷ xargs", Bar("≥", 0.06))]),
     (
         no_op.measure,
         {"jobs": 4000, "slots": 500, "workers": 2, "rounds": 3},
-        [Guard("no-op jobs ÷ spawn limit", Bar("≥", 1.3))],
+        [Guard("no-op jobs ÷ spawn limit", Bar("≥", 1.2))],
     ),
     (
         latency.measure,
         {"jobs": 50, "rounds": 3},
-        [Guard("latency p50 ÷ bare", Bar("≤", 13)), Guard("latency p99 ÷ bare", Bar("≤", 18), figure=1)],
+        [Guard("latency p50 ÷ bare", Bar("≤", 15)), Guard("latency p99 ÷ bare", Bar("≤", 20), figure=1)],
     ),
     (
         depth.measure,

@@ -80,10 +80,10 @@ def run_one(client: httpx2.Client, **spec: object) -> house.Json:
     return found
 
 
-def run_jobs(client: httpx2.Client, count: int) -> float:
+def run_jobs(client: httpx2.Client, count: int, command: tuple[str, ...] = (TRUE,)) -> float:
     """Seconds from before the submission until the last result is recorded. No load by asking: one held question."""
     began = time.monotonic()
-    last = submit(client, count)[-1]
+    last = submit(client, count, command)[-1]
     while client.get(f"/api/v1/jobs/{last}", params={"wait_s": 30}).json()["state"] != "finished":
         assert time.monotonic() - began < DONE_WITHIN_S, "the jobs do not end"
     while any(client.get("/api/v1/jobs", params={"state": one, "limit": 1}).json()["jobs"] for one in _OPEN):
