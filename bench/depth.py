@@ -9,7 +9,7 @@ from deep import deep_server
 from scene import house
 from table import Answer, Bar, Curve, Figure, Point, Row, told
 
-FULL = {"most": 1_000_000, "claims": 50, "slots": 10, "rounds": 7}
+FULL = {"most": 1_000_000, "claims": 50, "slots": 10, "rounds": 15}
 QUICK = {"most": 50_000, "rounds": 5}
 FEWEST = 1000
 

@@ -42,6 +42,11 @@ class Question(NamedTuple):
     words: tuple[str, ...]
     within_s: int = 600
 
+    @property
+    def name(self) -> str:
+        """As --only takes it."""
+        return self.words[0].removesuffix(".py")
+
 
 QUESTIONS = (
     Question(("throughput.py", "--slots=64")),
@@ -66,11 +71,10 @@ def main() -> int:
     """Measure, write, and return 1 where a question could not be answered."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: some five minutes")
-    parser.add_argument(
-        "--only", nargs="+", metavar="NAME", help="these questions only; results are printed, not written"
-    )
+    names = sorted({one.name for one in QUESTIONS})
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=f"printed only: {', '.join(names)}")
     asked = parser.parse_args()
-    chosen = [one for one in QUESTIONS if not asked.only or one.words[0].removesuffix(".py") in asked.only]
+    chosen = [one for one in QUESTIONS if not asked.only or one.name in asked.only]
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="rota-bench-deep-") as kept:
         os.environ[deep.KEPT] = kept
