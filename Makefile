@@ -69,7 +69,7 @@ bench: .venv/.measures ## Measure everything on this machine (some 40 minutes; A
 bench-guard: .venv/.develops ## Measure the small ratios (under a minute); fails where one is past its bar.
 	@$(BIN)/python bench/guard.py
 
-bench-peers: .venv/.develops ## Measure other job systems beside Rota, in .venv/peers (minutes), write bench/PEERS.md.
+bench-peers: .venv/.measures ## Measure other job systems beside Rota, in .venv/peers (minutes), write bench/PEERS.md.
 	$(BIN)/python bench/peers.py $(ARGS)
 
 docs: .venv/.develops ## Write the pages of docs/reference that are generated from the code.

@@ -30,9 +30,10 @@ def measure(asked: argparse.Namespace) -> Answer:
         Curve("slots", "Throughput against slots, one worker", "slots", ratio, _ratios(asked, slots)),
         Curve("workers", f"Throughput against workers, {SLOTS_EACH} slots each", "workers", ratio,
               _ratios(asked, workers)),
-        Curve("log_size", "A job against the size of its log", "KiB printed", ms, {"one at a time": took["log"]}),
+        Curve("log_size", "A job against the size of its log", "KiB printed", ms,
+              {"one at a time": took["log"]}, is_log=True),
         Curve("artifact_size", "A job against the size of its artifact", "KiB brought back", ms,
-              {"one at a time": took["artifact"]}),
+              {"one at a time": took["artifact"]}, is_log=True),
     ])  # fmt: skip
 
 

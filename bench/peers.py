@@ -228,7 +228,8 @@ def _write(rows: list[Row], jobs: int) -> None:
         f"- {jobs:,} x `{' '.join(COMMAND)}` as a real process each, output and exit code kept, from the first "
         "submission until the last result is visible; then one at a time.",
         f"- The limit ({limit}) is sampled right before and after each round. Medians (least to greatest, n rounds).",
-        "", markdown(HEAD, [_cells(row) for row in rows]), "", "## What this does not show",
+        "", "![Beside other job systems](plots/peers.svg)", "",
+        markdown(HEAD, [_cells(row) for row in rows]), "", "## What this does not show",
         "- What a crash costs: Redis is synced once a second, Huey runs at most once, Dask and HyperQueue keep all in "
         "memory; of Rota every acknowledged result is on disk (RESULTS.md, kill -9).",
         "- Other settings than these: each system was given what made it fastest here, of what its documents offer.",
@@ -237,6 +238,7 @@ def _write(rows: list[Row], jobs: int) -> None:
     ]  # fmt: skip
     (HERE / "PEERS.md").write_text("\n".join(lines) + "\n")
     save(Answer(rows), HERE / "peers.json")
+    subprocess.run([sys.executable, str(HERE / "plots.py"), "--peers"], check=True)
 
 
 if __name__ == "__main__":

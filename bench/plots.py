@@ -1,5 +1,6 @@
 """Draws what results.json holds: plots/*.png and *.svg, the same each time from the same numbers."""
 
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,14 +16,34 @@ mpl.rcParams.update({"svg.hashsalt": "rota", "font.size": 10, "axes.spines.top":
 
 
 def main() -> None:
-    """All of them."""
+    """Those of `make bench`; `--peers`: that of `make bench-peers`."""
+    if sys.argv[1:] == ["--peers"]:
+        draw_peers()
+        return
     answer = load(HERE / "results.json")
-    (HERE / "plots").mkdir(exist_ok=True)
     for curve in answer.curves:
         page, axes = _page(curve.title)
         _lines(axes, curve)
         _save(page, curve.file)
     _bars(answer)
+
+
+def draw_peers() -> None:
+    """Each system's part of the spawn limit, the fastest on top."""
+    rows = [row for row in load(HERE / "peers.json").rows if row.failure is None]
+    rows.sort(key=lambda row: row.figures[1].median)
+    page, axes = _page("Jobs a second as a part of the spawn limit, real processes")
+    for place, row in enumerate(rows):
+        values, middle = row.figures[1].values, row.figures[1].median
+        reach = [[middle - min(values)], [max(values) - middle]]
+        colour = OURS if row.question.startswith("Rota") else "#9a9a9a"
+        axes.barh(place, middle, 0.6, color=colour, xerr=reach, capsize=3, ecolor="#555555")
+        axes.annotate(plain(middle), (max(values), place), (5, 0), textcoords="offset points", va="center")
+    axes.axvline(1, color="#333333", linewidth=1, label="the limit")
+    axes.set_yticks(range(len(rows)), [row.question for row in rows])
+    axes.grid(axis="y", visible=False)
+    axes.legend(frameon=False, loc="lower right")
+    _save(page, "peers")
 
 
 def _lines(axes: Axes, curve: Curve) -> None:
@@ -39,7 +60,10 @@ def _lines(axes: Axes, curve: Curve) -> None:
         axes.minorticks_off()
     axes.set_xlabel(curve.x)
     axes.set_ylabel(curve.y)
-    axes.set_ylim(bottom=0)
+    if curve.is_log:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
 
 
@@ -65,7 +89,7 @@ def _judged(file: str, title: str, rows: list[Row], unit: str) -> None:
         if figure.bar is not None:
             axes.hlines(figure.bar.value, place - 0.4, place + 0.4, color=LIMIT, linestyles="dashed")
     if unit == "÷ xargs":
-        axes.axhline(1, color="#333333", linewidth=1)
+        axes.axhline(1, color="#333333", linewidth=1, label="xargs, in the same minute")
     axes.plot([], [], color=LIMIT, linestyle="dashed", label="the bar")
     axes.set_xticks(range(len(figures)), [name for name, _ in figures])
     axes.set_ylabel(unit)
@@ -83,6 +107,7 @@ def _page(title: str) -> tuple[Page, Axes]:
 
 
 def _save(page: Page, file: str) -> None:
+    (HERE / "plots").mkdir(exist_ok=True)
     for form, facts in (("svg", {"Date": None}), ("png", {"Software": None})):
         page.savefig(HERE / "plots" / f"{file}.{form}", dpi=110, metadata=facts)
 

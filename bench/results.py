@@ -129,7 +129,8 @@ def _write(answer: Answer, took_s: float, *, quick: bool) -> None:
         "",
     ]
     lines += [markdown(HEAD, [row.cells() for row in answer.rows]), ""]
-    lines += [f"![{curve.title}](plots/{curve.file}.svg)" for curve in answer.curves]
+    pictures = {"throughput": "Throughput", "latency": "Latency"} | {curve.file: curve.title for curve in answer.curves}
+    lines += [f"![{title}](plots/{file}.svg)" for file, title in pictures.items()]
     (HERE / "RESULTS.md").write_text("\n".join(lines) + "\n" + NOT_SHOWN)
     save(answer, HERE / "results.json")
     subprocess.run([sys.executable, str(HERE / "plots.py")], check=True)

@@ -82,14 +82,14 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Curve(msgspec.Struct, frozen=True):
-    """A plot: lines by their names. `x` and `y` say what the axes are."""
+    """A plot: lines by their names. `x` and `y` say what the axes are; `is_log` is of y, as x always is."""
 
     file: str
     title: str
     x: str
     y: str
     lines: dict[str, list[Point]]
-    bars: bool = False
+    is_log: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):
