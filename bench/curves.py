@@ -43,7 +43,7 @@ def _ratios(asked: argparse.Namespace, places: list[tuple[int, int, int]]) -> di
         jobs = min(asked.jobs, 100 + asked.jobs * slots * workers // 16)  # a slow place needs fewer
         with scene(slots, workers) as here:
             rate = partial(_rate, here, jobs)
-            [rounds] = between(xargs_rate, jobs, [rate], asked.rounds)
+            rounds = between([xargs_rate], jobs, rate, asked.rounds)
         points.append(Point(x, [one.ratio for one in rounds]))
     return {"/bin/true": points}
 

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,15 +23,15 @@ class NoCompiler(Exception):
 
 
 class Round(NamedTuple):
-    """One measured rate, and the limit's mean of right before and right after; both a second."""
+    """One measured rate, and each limit's mean of right before and right after; all a second."""
 
     rate: float
-    limit: float
+    limits: list[float]
 
     @property
     def ratio(self) -> float:
-        """The part of the limit that was reached."""
-        return self.rate / self.limit
+        """The part of the first limit that was reached."""
+        return self.rate / self.limits[0]
 
 
 def xargs_rate(count: int) -> float:
@@ -59,14 +59,13 @@ def spawn_limit() -> Rate | None:
     return spawn_rate
 
 
-def between(limit: Rate, count: int, measures: list[Callable[[], float]], rounds: int) -> list[list[Round]]:
-    """Each measure in turn, `rounds` times, a sample of the limit between any two; the rounds of each measure."""
-    found: list[list[Round]] = [[] for _ in measures]
-    after = limit(count)
+def between(limits: Sequence[Rate], count: int, measure: Callable[[], float], rounds: int) -> list[Round]:
+    """Measure `rounds` times, with a sample of each limit between any two."""
+    found: list[Round] = []
+    after = [limit(count) for limit in limits]
     for _ in range(rounds):
-        for measure, its in zip(measures, found, strict=True):
-            before, rate, after = after, measure(), limit(count)
-            its.append(Round(rate, (before + after) / 2))
+        before, rate, after = after, measure(), [limit(count) for limit in limits]
+        found.append(Round(rate, [sum(both) / 2 for both in zip(before, after, strict=True)]))
     return found
 
 

@@ -48,11 +48,11 @@ def measure(asked: argparse.Namespace) -> Answer:
             run_jobs(client, asked.jobs // 4)
             pids = {"server": server.process.pid, "worker": worker.pid}
             before = {who: cpu_s(pid) for who, pid in pids.items()}
-            [rounds] = between(limit, 3000, [lambda: asked.jobs / run_jobs(client, asked.jobs)], asked.rounds)
+            rounds = between([limit], 3000, lambda: asked.jobs / run_jobs(client, asked.jobs), asked.rounds)
             done = asked.jobs * asked.rounds
             cpu = [f"{who} {(cpu_s(pid) - before[who]) / done * 1e6:.0f}" for who, pid in pids.items()]
     name = "xargs, as there is no compiler" if limit is xargs_rate else "in C"
-    rates = f"{told([one.rate for one in rounds])} jobs/s; the limit {name} {told([one.limit for one in rounds])}/s"
+    rates = f"{told([one.rate for one in rounds])} jobs/s; the limit {name} {told([one.limits[0] for one in rounds])}/s"
     row = Row(
         f"{asked.jobs:,} jobs that start no process (a no-op worker of bench/), ÷ the spawn limit",
         [Figure([one.ratio for one in rounds], Bar("≥", 6))],

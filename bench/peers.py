@@ -126,8 +126,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def _rounds(many: Callable[[], float], jobs: int, rounds: int) -> list[Round]:
-    [found] = between(_limit(), jobs, [many], rounds)
-    return found
+    return between([_limit()], jobs, many, rounds)
 
 
 def _limit() -> Rate:

@@ -7,11 +7,12 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Page
 
-from table import Answer, Curve, Row, load, plain
+from table import Answer, Curve, Figure, Row, load, plain
 
 HERE = Path(__file__).resolve().parent
 OURS, LIMIT, GRID = "#2463b4", "#c4571a", "#d9d9d9"
 SIZE_INCHES = (7.2, 4.2)
+PART = "a part of the limit"
 mpl.rcParams.update({"svg.hashsalt": "rota", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
 
 
@@ -70,7 +71,7 @@ def _lines(axes: Axes, curve: Curve) -> None:
 def _bars(answer: Answer) -> None:
     """Throughput next to the spawn limit; latency next to a bare process: medians with their bars."""
     for file, title, words, unit in (
-        ("throughput", "Throughput as a part of the limit (xargs -P2)", "x /bin/true", "÷ xargs"),
+        ("throughput", "Throughput as a part of the spawn limit", "x /bin/", PART),
         ("latency", "Submission to visible result, as a multiple of a bare subprocess.run", "one at a time", "÷ bare"),
     ):
         rows = [row for row in answer.rows if words in row.question and row.failure is None]
@@ -80,7 +81,7 @@ def _bars(answer: Answer) -> None:
 
 def _judged(file: str, title: str, rows: list[Row], unit: str) -> None:
     page, axes = _page(title)
-    figures = [(figure.name or row.question.split(",")[-2].strip(), figure) for row in rows for figure in row.figures]
+    figures = [(_label(row, figure, unit), figure) for row in rows for figure in row.figures]
     for place, (_, figure) in enumerate(figures):
         middle = figure.median
         reach = [[middle - min(figure.values)], [max(figure.values) - middle]]
@@ -88,13 +89,21 @@ def _judged(file: str, title: str, rows: list[Row], unit: str) -> None:
         axes.annotate(plain(middle), (place, max(figure.values)), (0, 4), textcoords="offset points", ha="center")
         if figure.bar is not None:
             axes.hlines(figure.bar.value, place - 0.4, place + 0.4, color=LIMIT, linestyles="dashed")
-    if unit == "÷ xargs":
-        axes.axhline(1, color="#333333", linewidth=1, label="xargs, in the same minute")
+    if unit == PART:
+        axes.axhline(1, color="#333333", linewidth=1, label="the limit, in the same minute")
     axes.plot([], [], color=LIMIT, linestyle="dashed", label="the bar")
     axes.set_xticks(range(len(figures)), [name for name, _ in figures])
     axes.set_ylabel(unit)
     axes.legend(frameon=False)
     _save(page, file)
+
+
+def _label(row: Row, figure: Figure, unit: str) -> str:
+    """What stands under a bar."""
+    if unit != PART:
+        return figure.name
+    what, slots, _ = row.question.rsplit(", ", 2)
+    return f"{'echo' if 'echo' in what else 'true'}, {slots}\n{figure.name}"
 
 
 def _page(title: str) -> tuple[Page, Axes]:

@@ -50,6 +50,7 @@ class Question(NamedTuple):
 
 QUESTIONS = (
     Question(("throughput.py", "--slots=64")),
+    Question(("throughput.py", "--slots=64", "--prints=1")),
     Question(("throughput.py", "--slots=4")),
     Question(("throughput.py", "--slots=1")),
     Question(("no_op.py",)),
