@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
+
 import question
-from scene import house, starting_server, submit
+from scene import house, starting_server, submit, until
 from spent import cpu_s, rss_mb
 from table import Answer, Bar, Figure, Row, part_of, told
 
@@ -18,6 +20,7 @@ FULL = {"workers": 5000, "seconds": 60, "jobs": 200}
 QUICK = {"workers": 500, "seconds": 5, "jobs": 50}
 CLIENT = Path(__file__).resolve().parent / "many_workers.py"
 HEARTBEAT_S = 10
+SETTLES_S = 2
 
 
 def measure(asked: argparse.Namespace) -> Answer:
@@ -34,7 +37,8 @@ def measure(asked: argparse.Namespace) -> Answer:
             alone_ms, alone_cpu_ms = _offered(server, alone, asked.jobs)
         empty_mb = rss_mb(pid)
         with _workers(server, asked.workers) as many:
-            time.sleep(1)
+            until(lambda: _held(client) == asked.workers, 60, "all getJobs are held")
+            time.sleep(SETTLES_S)
             each_kb = (rss_mb(pid) - empty_mb) * 1024 / asked.workers
             idle = _cpu_percent(pid, asked.seconds)
             took_ms, cpu_ms = _offered(server, many, asked.jobs)
@@ -72,6 +76,12 @@ def _workers(server: house.Server, count: int) -> Iterator[subprocess.Popen[str]
     finally:
         clients.terminate()
         clients.wait(30)
+
+
+def _held(client: httpx2.Client) -> float:
+    """How many getJobs the gateway holds now, by its metrics."""
+    lines = client.get("/metrics").text.splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith("rota_get_job_held ")))
 
 
 def _cpu_percent(pid: int, seconds: int) -> float:
