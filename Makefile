@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHON
 
 help: ## List the targets.
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
 
 # To run Rota: the locked dependencies, then this checkout itself.
 .venv/.runs: requirements.lock pyproject.toml .ci/make-venv
@@ -63,7 +63,7 @@ chaos: .venv/.develops ## Two minutes of kill -9, stops and bad wires; then noth
 	@.ci/install requirements-bench.lock
 	@touch $@
 
-bench: .venv/.measures ## Measure everything on this machine (some 40 minutes; ARGS=--quick: 5), write bench/RESULTS.md.
+bench: .venv/.measures ## Measure everything on this machine (some 25 minutes; ARGS=--quick: 5), write bench/RESULTS.md.
 	$(BIN)/python bench/results.py $(ARGS)
 
 bench-guard: .venv/.develops ## Measure the small ratios (under a minute); fails where one is past its bar.

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="default 5, 2 with --quick")
     parser.add_argument("--only", nargs="+", choices=[peer.name for peer in PEERS], help="printed, not written")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started, as Ctrl-C does
     jobs, rounds = asked.jobs or (300 if asked.quick else 2000), asked.rounds or (2 if asked.quick else 5)
     singles = 30 if asked.quick else 200
     measures: list[tuple[str, str, Callable[[], Measured]]] = [

@@ -1,6 +1,7 @@
 """How each question's file is run: its sizes are options, `--quick` has small ones, `--json FILE` keeps the answer."""
 
 import argparse
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ def main(measure: Callable[[argparse.Namespace], Answer], full: Sizes, quick: Si
         small = f", {quick[name]} with --quick" if name in quick else ""
         parser.add_argument(f"--{name}", type=int, metavar="N", help=f"default {size}{small}")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started, as Ctrl-C does
     sizes = {**full, **quick} if asked.quick else full
     for name, size in sizes.items():
         if getattr(asked, name) is None:

@@ -75,6 +75,7 @@ def main() -> int:
     names = sorted({one.name for one in QUESTIONS})
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=f"printed only: {', '.join(names)}")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started, as Ctrl-C does
     chosen = [one for one in QUESTIONS if not asked.only or one.name in asked.only]
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="rota-bench-deep-") as kept:
@@ -110,13 +111,15 @@ def _ended(process: subprocess.Popen[bytes], within_s: float) -> str | None:
     try:
         process.wait(within_s)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
         return f"it had not ended after {within_s:.0f} s"
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
     return None
 
 
