@@ -14,10 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from threading import Timer
 from typing import NamedTuple
 
 import machine
@@ -28,7 +29,8 @@ from table import Answer, Figure, Row, markdown, part_of, plain, save, told
 HERE = Path(__file__).resolve().parent
 VENV = HERE.parent / ".venv" / "peers"
 COMMAND = ("/bin/echo", "hi")
-READY_S = 120
+WITHIN_S, END_S = 600, 60
+"""How long one system may take in all, and to end."""
 HEAD = ("system", "jobs/s", "÷ spawn limit", "submit → visible p50", "p99", "how")
 
 
@@ -191,6 +193,8 @@ def _running(peer: Peer, folder: Path) -> Iterator[Callable[[str], list[float]]]
             [VENV / "bin" / "python", script, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
             text=True, env=variables, cwd=folder,
         )  # fmt: skip
+    hangs = Timer(WITHIN_S, process.terminate)
+    hangs.start()
     stdin, stdout = process.stdin, process.stdout
     assert stdin is not None
     assert stdout is not None
@@ -214,9 +218,11 @@ def _running(peer: Peer, folder: Path) -> Iterator[Callable[[str], list[float]]]
             pass
         yield ask
     finally:
-        stdin.close()
+        hangs.cancel()
+        with suppress(BrokenPipeError):
+            stdin.close()
         try:
-            process.wait(READY_S)
+            process.wait(END_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

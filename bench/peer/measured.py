@@ -22,6 +22,7 @@ EXPECTED = [0, "hi\n"]
 PROCESSES = 2
 WITHIN_S = 120
 HERE = Path(__file__).resolve().parent
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started, as Ctrl-C does
 
 
 def run_command() -> list[int | str]:
