@@ -21,7 +21,6 @@ import submit
 import throughput
 from table import Answer, Bar, Figure, plain
 
-
 BUSY = 1.5
 """A load of more than so many a core is not this measurement's own."""
 
