@@ -2,11 +2,11 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev demo check format test model chaos bench docs record lock clean
+.PHONY: help dev demo check format test model chaos bench bench-guard bench-peers docs record lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
-# More words for pytest: make test ARGS="-k refused -x"
+# More words for pytest or a benchmark: make test ARGS="-k refused -x"; make bench ARGS=--quick
 ARGS ?=
 
 # Compiled modules are wanted: without them every start of `rota` would compile all that it imports.
@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHON
 
 help: ## List the targets.
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
 
 # To run Rota: the locked dependencies, then this checkout itself.
 .venv/.runs: requirements.lock pyproject.toml .ci/make-venv
@@ -58,8 +58,19 @@ model: ## Check the protocol's model in all its states with spin, and that each 
 chaos: .venv/.develops ## Two minutes of kill -9, stops and bad wires; then nothing is lost, nothing ran twice (ARGS="--seconds 20 --seed 1").
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
-bench: .venv/.develops ## Measure a real server and worker on this machine (minutes), and write bench/RESULTS.md.
-	$(BIN)/python bench/results.py
+# To draw plots of what was measured: matplotlib, which nothing else needs.
+.venv/.measures: .venv/.develops requirements-bench.lock
+	@.ci/install requirements-bench.lock
+	@touch $@
+
+bench: .venv/.measures ## Measure everything on this machine (some 25 minutes; ARGS=--quick: 5), write bench/RESULTS.md.
+	$(BIN)/python bench/results.py $(ARGS)
+
+bench-guard: .venv/.develops ## Measure the small ratios (under a minute); fails where one is past its bar.
+	@$(BIN)/python bench/guard.py
+
+bench-peers: .venv/.measures ## Measure other job systems beside Rota, in .venv/peers (minutes), write bench/PEERS.md.
+	$(BIN)/python bench/peers.py $(ARGS)
 
 docs: .venv/.develops ## Write the pages of docs/reference that are generated from the code.
 	$(BIN)/python docs/build.py
@@ -75,6 +86,7 @@ lock: .venv/.develops ## Resolve the dependencies anew and write the lock files,
 	@test -x .venv/lock/bin/uv || { $(BIN)/python -m venv .venv/lock && .venv/lock/bin/pip install -qq uv; }
 	.venv/lock/bin/uv pip compile $(LOCK) --group build -o requirements.lock pyproject.toml
 	.venv/lock/bin/uv pip compile $(LOCK) --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	.venv/lock/bin/uv pip compile $(LOCK) --group bench -c requirements-dev.lock -o requirements-bench.lock
 
 clean: ## Remove .venv, caches and what was built; sources and data stay.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build test-output

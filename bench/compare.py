@@ -9,8 +9,10 @@ import statistics
 from contextlib import ExitStack
 from pathlib import Path
 
-from scene import Scene, run_jobs, scene, spread, xargs_rate
+from limit import xargs_rate
+from scene import Scene, run_jobs, scene
 from spent import spent
+from table import told as spread
 
 
 def main() -> None:

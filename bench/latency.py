@@ -1,42 +1,43 @@
 """How long one job takes on an idle worker, from submission until its result is visible, one at a time."""
 
+import argparse
 import subprocess
 import time
 
-from scene import TRUE, Scene, options, scene
+import question
+from scene import TRUE, run_one, scene
+from table import Answer, Bar, Figure, Row, part_of, told
+
+FULL = {"jobs": 200, "rounds": 5}
+QUICK = {"jobs": 60, "rounds": 3}
+PARTS = {"p50": (0.5, Bar("≤", 5)), "p99": (0.99, Bar("≤", 12))}
 
 
-def measure(jobs: int) -> dict[str, str]:
-    """A row of the table: p50 and p99, next to a bare subprocess.run in the same run, in turns."""
-    took: list[float] = []
-    bare: list[float] = []
+def measure(asked: argparse.Namespace) -> Answer:
+    """A row: p50 and p99, ÷ those of a bare subprocess.run in the same run, in turns."""
+    ours: dict[str, list[float]] = {name: [] for name in PARTS}
+    bare: dict[str, list[float]] = {name: [] for name in PARTS}
     with scene(slots=1) as here:
-        for _ in range(jobs):
-            took.append(_one(here))
-            began = time.monotonic()
-            subprocess.run([TRUE], check=True)
-            bare.append(time.monotonic() - began)
-    p50, p99, bare50, bare99 = _part(took, 0.5), _part(took, 0.99), _part(bare, 0.5), _part(bare, 0.99)
-    return {
-        "question": "submit → result visible, idle worker, one at a time, ÷ `subprocess.run`",
-        "measured": f"p50 **{p50 / bare50:.1f}**, p99 **{p99 / bare99:.1f}**",
-        "numbers": f"p50 {p50:.1f} ms, p99 {p99:.1f} ms; bare {bare50:.2f} and {bare99:.2f} ms (n={jobs})",
-    }
-
-
-def _one(here: Scene) -> float:
-    """Seconds of one job, waited for as the SDK does: a question that is held until the job has ended."""
-    began = time.monotonic()
-    job = here.client.post("/api/v1/jobs", json={"command": [TRUE]}).json()["id"]
-    found = here.client.get(f"/api/v1/jobs/{job}", params={"wait_s": 30}).json()
-    assert found["state"] == "finished", found
-    return time.monotonic() - began
-
-
-def _part(values: list[float], part: float) -> float:
-    """Milliseconds below which that part of the values lies."""
-    return sorted(values)[min(len(values) - 1, int(part * len(values)))] * 1000
+        for _ in range(asked.rounds):
+            took_ms, bare_ms = [], []
+            for _ in range(asked.jobs):
+                began = time.monotonic()
+                run_one(here.client, command=[TRUE])
+                between = time.monotonic()
+                subprocess.run([TRUE], check=True)
+                took_ms.append((between - began) * 1000)
+                bare_ms.append((time.monotonic() - between) * 1000)
+            for name, (part, _) in PARTS.items():
+                ours[name].append(part_of(took_ms, part))
+                bare[name].append(part_of(bare_ms, part))
+    figures = [
+        Figure([our / its for our, its in zip(ours[name], bare[name], strict=True)], bar, name)
+        for name, (_, bar) in PARTS.items()
+    ]
+    numbers = [f"{name} {told(ours[name], ' ms')}, bare {told(bare[name], ' ms')}" for name in PARTS]
+    question_text = "submit → result visible, idle worker, one at a time, ÷ `subprocess.run`"
+    return Answer([Row(question_text, figures, "; ".join(numbers) + f"; {asked.jobs} jobs a round")])
 
 
 if __name__ == "__main__":
-    print(measure(options(jobs=300).jobs))
+    question.main(measure, FULL, QUICK)

@@ -36,10 +36,34 @@ def shepherd_of(here: Scene) -> int:
 
 def rss_mb(pid: int) -> float:
     """Resident memory."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError(f"process {pid} has no memory")
+    return _kb(Path(f"/proc/{pid}/status"), "VmRSS:") / 1024
+
+
+def peak_mb(pid: int) -> float:
+    """The most resident memory since its start, or since `forget_peak`."""
+    return _kb(Path(f"/proc/{pid}/status"), "VmHWM:") / 1024
+
+
+def forget_peak(pid: int) -> None:
+    """From here on the peak is counted anew. Source: proc(5), clear_refs."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def pss_mb(pid: int) -> float:
+    """Resident memory in which a page counts for its share among those who have it mapped."""
+    return _kb(Path(f"/proc/{pid}/smaps_rollup"), "Pss:") / 1024
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time of the process itself so far."""
+    return _cpu_s(pid)[0]
+
+
+def _kb(file: Path, field: str) -> int:
+    for line in file.read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1])
+    raise AssertionError(f"{file} has no {field}")
 
 
 def _cpu_s(pid: int) -> tuple[float, float]:

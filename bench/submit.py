@@ -1,26 +1,32 @@
 """How long the submission of many specs in one request takes; no worker is there."""
 
+import argparse
 import time
 
-from scene import options, spread, starting_server
+import question
+from scene import starting_server
 from scene import submit as submit_jobs
+from table import Answer, Bar, Figure, Row
+
+FULL = {"specs": 10_000, "rounds": 7}
+QUICK = {"rounds": 3}
 
 
-def measure(specs: int, rounds: int) -> dict[str, str]:
-    """A row of the table: seconds until all are durable and the ids are read."""
-    took = []
+def measure(asked: argparse.Namespace) -> Answer:
+    """A row: seconds until all are durable and the ids are read."""
+    took_s = []
     with starting_server() as server, server.client() as client:
-        for _ in range(rounds):
+        for _ in range(asked.rounds):
             began = time.monotonic()
-            assert len(submit_jobs(client, specs)) == specs
-            took.append(time.monotonic() - began)
-    return {
-        "question": f"submit {specs:,} specs in one request",
-        "measured": f"**{spread(took)}** s",
-        "numbers": "with writing the request and reading the answer in the client",
-    }
+            assert len(submit_jobs(client, asked.specs)) == asked.specs
+            took_s.append(time.monotonic() - began)
+    row = Row(
+        f"submit {asked.specs:,} specs in one request",
+        [Figure(took_s, Bar("≤", 1), unit="s")],
+        "with writing the request and reading the answer in the client",
+    )
+    return Answer([row])
 
 
 if __name__ == "__main__":
-    asked = options(specs=10_000, rounds=5)
-    print(measure(asked.specs, asked.rounds))
+    question.main(measure, FULL, QUICK)

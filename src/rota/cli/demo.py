@@ -1,7 +1,6 @@
 """`rota demo`: what Rota does, seen in under a minute; nothing of it stays."""
 
 import asyncio
-import signal
 import tempfile
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 from rota.cli.command import Command
 from rota.cli.context import Settings
 from rota.cli.output import GOOD, Output
+from rota.cli.stoppable import to_its_end
 
 SLOTS = 4
 
@@ -24,29 +24,8 @@ def command(ctx: click.Context) -> None:
     shows what the participants said to each other, ends both and removes the folder.
     """
     settings: Settings = ctx.obj
-    ctx.exit(asyncio.run(show(settings.output())))
-
-
-async def show(out: Output) -> int:
-    """The demo; interrupted, it cleans up all the same. Returns the exit code."""
-    loop = asyncio.get_running_loop()
-    interrupted: list[signal.Signals] = []
-    playing = asyncio.ensure_future(play(out))
-
-    def stop(number: signal.Signals) -> None:
-        interrupted.append(number)
-        playing.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
-    try:
-        await playing
-    except asyncio.CancelledError:
-        if not interrupted:
-            raise
-        out.say("  stopped; all of it is gone again")
-        return 128 + interrupted[0]
-    return 0
+    out = settings.output()
+    ctx.exit(asyncio.run(to_its_end(play(out), out)))
 
 
 async def play(out: Output) -> None:

@@ -41,6 +41,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "restore": "Make a data folder of a backup.",
     },
     "This program": {
+        "bench": "Measure what Rota does on this machine.",
         "completion": "Print the script that completes commands in a shell.",
     },
 }
