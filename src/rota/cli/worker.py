@@ -59,6 +59,13 @@ MEBIBYTE = 1024 * 1024
     default=10 * 1024 * MEBIBYTE,
     help="The largest file that a job may bring back; a larger one is told as a problem.",
 )
+@option(
+    "--spool-size-bytes-max",
+    metavar="N",
+    type=click.IntRange(1),
+    default=50 * 1024 * MEBIBYTE,
+    help="With so many bytes of logs and artifacts that the server has not received yet, it asks for no more jobs.",
+)
 @option("--insecure", is_flag=True, envvar="ROTA_INSECURE", help="Speak http:// to another machine too.")
 @click.pass_context
 def command(
@@ -73,6 +80,7 @@ def command(
     work_dir: Path | None,
     log_size_bytes_max: int,
     artifact_size_bytes_max: int,
+    spool_size_bytes_max: int,
     insecure: bool,
 ) -> None:
     """Run a worker on this machine.
@@ -100,6 +108,7 @@ def command(
             insecure=insecure,
             log_size_bytes_max=log_size_bytes_max,
             artifact_size_bytes_max=artifact_size_bytes_max,
+            spool_size_bytes_max=spool_size_bytes_max,
         )
     except WrongOption as wrong:
         what, _, advice = str(wrong).partition("; ")

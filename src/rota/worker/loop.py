@@ -33,6 +33,7 @@ from rota.world import World
 T = TypeVar("T")
 REFUSE_TRIES_MAX = 3
 DISK_LOOK_S = 5.0
+SPOOL_LOOK_S = 1.0
 LINGER_S = 0.005
 """Where more jobs wait than slots were free, so long for more slots: short jobs then share their messages."""
 AT_ONCE_S = 0.05
@@ -59,6 +60,7 @@ class Loop:
         self._registering = Backoff(world, first_s=1, max_s=options.backoff_s_max)
         self._spawn = spawn
         self._is_crowded = False
+        self._is_spool_full = False
 
     async def run(self) -> None:
         """Until drained: nothing is asked for, nothing runs, nothing waits to be reported."""
@@ -81,6 +83,13 @@ class Loop:
             say(f"{self._options.work_dir} is full: no job is asked for until there is room")
             await self._unless_draining(self._world.sleep(DISK_LOOK_S))
             return False
+        if self._reporter.unreported_bytes >= self._options.spool_size_bytes_max:
+            if not self._is_spool_full:
+                say("too much waits to be reported: no job is asked for until some of it was received")
+            self._is_spool_full = True
+            await self._unless_draining(self._world.sleep(SPOOL_LOOK_S))
+            return False
+        self._is_spool_full = False
         if self._reporter.is_in_trouble:
             self._reporter.is_in_trouble = False
             await self._unless_draining(self._reporter.trouble.pause())
@@ -198,7 +207,7 @@ class Loop:
             self._reporter.unstarted(held.attempt_id, Reason.NOT_STARTED, str(command))
         else:
             held.phase = Phase.RUNNING
-            self._reporter.link.say(msgspec.structs.replace(command, deadline=held.deadline))
+            self._reporter.link.say(msgspec.structs.replace(command, deadline=held.kill_at))
 
     async def _fetch_and_start(self, offer: Offer, held: Held, command: Start) -> None:
         try:
