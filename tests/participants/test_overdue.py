@@ -13,7 +13,7 @@ from rota.protocol.get_job import GetJobForWorker, Offer
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.placement import QueueKey, WorkerFacts
 from rota.protocol.problems import Unavailable
-from rota.protocol.spec import Spec
+from rota.protocol.spec import ENVIRONMENT, Spec
 from rota.protocol.states import AttemptState
 from rota.protocol.status import Acknowledgement
 from rota.storage.blobs import FolderBlobs
@@ -24,7 +24,7 @@ from rota.storage.stores.jobs import Outcome
 from rota.world import SystemWorld
 from stores.bench import NOW, Bench
 
-WORKER = WorkerFacts(WorkerId("anna"), "somewhere", "anna", {}, ["process"], 4)
+WORKER = WorkerFacts(WorkerId("anna"), ENVIRONMENT, "anna", {}, ["process"], 4)
 KEPT = Spec(command=["true"], lease_policy="keep", detach_timeout_s=3600)
 STOPPED = Spec(command=["true"])
 
@@ -82,8 +82,9 @@ class House:
         self.service = self._built()
 
     def _built(self) -> JobService:
-        environments = EnvironmentsService(SqliteEnvironments(self.database), self.clock)
-        service = JobService(self.store, FolderBlobs(self._folder / "blobs"), environments, self.clock, 1000, 1000)
+        self.environments = EnvironmentsService(SqliteEnvironments(self.database), self.clock)
+        blobs = FolderBlobs(self._folder / "blobs")
+        service = JobService(self.store, blobs, self.environments, self.clock, 1000, 1000)
         service.fleet = self.registry  # type: ignore[assignment]  # of the registry, only its record is asked
         return service
 
@@ -94,7 +95,7 @@ class House:
 
     async def offered(self, spec: Spec, request: str | None = None) -> Offer:
         """A job that Anna was given."""
-        key = QueueKey("somewhere", "process", {})
+        key = QueueKey(ENVIRONMENT, "process", {})
         await self.bench.submit(spec, key=key)
         await self.service.queues.learn([key])
         return await self.asked(request)
@@ -108,7 +109,7 @@ class House:
     async def running(self, spec: Spec) -> AttemptId:
         """The same, with a heartbeat."""
         attempt = (await self.offered(spec)).attempt_id
-        await self.service.heartbeat(WORKER.worker_id, [attempt])
+        await self.service.heartbeat(WORKER.worker_id, WORKER.environment, [attempt])
         return attempt
 
     async def state(self, attempt: AttemptId) -> AttemptState:
@@ -125,6 +126,7 @@ class House:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     made = House(tmp_path)
+    await made.environments.start()
     yield made
     made.database.stop()
 
@@ -137,7 +139,7 @@ async def test_a_heartbeat_into_the_end_of_a_lease_waits_for_it(house: House, sp
     house.store.may.clear()
     sweeping = asyncio.create_task(house.swept(LEASE_S))
     await house.store.asked.wait()
-    beating = asyncio.create_task(house.service.heartbeat(WORKER.worker_id, [attempt]))
+    beating = asyncio.create_task(house.service.heartbeat(WORKER.worker_id, WORKER.environment, [attempt]))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(asyncio.shield(beating), 0.1)
 
@@ -173,7 +175,8 @@ async def test_an_offer_that_is_given_again_is_still_cancelled(house: House) -> 
     again = await house.asked("r")
 
     assert again.attempt_id == offer.attempt_id
-    assert (await house.service.heartbeat(WORKER.worker_id, [offer.attempt_id])).cancel == [offer.attempt_id]
+    told = await house.service.heartbeat(WORKER.worker_id, WORKER.environment, [offer.attempt_id])
+    assert told.cancel == [offer.attempt_id]
 
 
 async def test_while_the_registry_cannot_be_asked_a_kept_offer_stays_its_workers(house: House) -> None:
@@ -231,7 +234,7 @@ async def test_a_heartbeat_after_a_restart_brings_a_detached_attempt_back(house:
     await house.swept(LEASE_S)
     await house.restarted()
 
-    told = await house.service.heartbeat(WORKER.worker_id, [attempt])
+    told = await house.service.heartbeat(WORKER.worker_id, WORKER.environment, [attempt])
     await house.swept(LEASE_S - 1)
 
     assert (told.lost, await house.state(attempt)) == ([], AttemptState.RUNNING)

@@ -203,7 +203,7 @@ class JobService:
         await self._overdue.sweep()
         expired = await self._store.expire(timestamp(self._world.now()), SWEPT_MAX)
         self.note([], [Outcome(job, JobState.EXPIRED) for job in expired])
-        self.note([], await end_retired(self.queues, self._environments, self._store, _SWEPT_MAX))
+        self.note([], await end_retired(self.queues, self._environments, self._store, SWEPT_MAX))
 
     def note(self, over: Iterable[AttemptId], outcomes: Iterable[Outcome]) -> None:
         """What follows at once from moves that are recorded: leases end, gateways, followers and scheduler hear."""
