@@ -67,7 +67,8 @@ def test_a_spec_is_what_the_options_say(rota: Shell) -> None:
     done = rota(
         "submit", "--json", "--environment", "quick", "--require", "site=here", "--env", "A=b=c", "--env", "MINE",
         "--artifact", "out/**", "--timeout", "1h30m", "--grace", "2", "--queue-timeout", "90s", "--priority", "-5",
-        "--name", "n", "--tag", "t=1", "--tag", "u=", "--", "true", "--name", "x", MINE="here",
+        "--name", "n", "--tag", "t=1", "--tag", "u=", "--lease-policy", "keep", "--detach-timeout", "2h",
+        "--", "true", "--name", "x", MINE="here",
     )  # fmt: skip
 
     assert json.loads(done.stdout)["spec"] == {
@@ -82,6 +83,8 @@ def test_a_spec_is_what_the_options_say(rota: Shell) -> None:
         "queue_timeout_s": 90.0,
         "priority": -5,
         "tags": {"t": "1", "u": ""},
+        "lease_policy": "keep",
+        "detach_timeout_s": 7200.0,
     }
 
 

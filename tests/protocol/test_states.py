@@ -11,7 +11,7 @@ def test_the_states_are_those_of_the_contract() -> None:
     assert [*JobState] == ["waiting", "queued", "assigned", "running", "finished", "cancelled", "expired", "lost"]
     assert {*AttemptState} == {"assigned", "running", "finished", "refused", "cancelled", "lost", "detached"}
     assert {*Verdict} == {"succeeded", "failed"}
-    assert {*HELD} == {"assigned", "running"}
+    assert {*HELD} == {"assigned", "running", "detached"}
 
 
 def reached(start: JobState, moves: Iterable[Move]) -> set[JobState]:

@@ -85,10 +85,8 @@ class Bench:
         elif move in {Move.FINISH, Move.STOP}:
             reason = Reason.CANCELLED if move is Move.STOP else Reason.EXITED
             await self.store.finish(ANNA, [report(attempt, reason)], NOW)
-        elif move in {Move.LAPSE, Move.LOSE}:
-            lapses = LAPSES_MAX if move is Move.LOSE else 0
-            await self.rows("UPDATE job SET lapses = :lapses WHERE id = :job", lapses=lapses, job=job)
-            await self.store.lose([attempt], NOW, "its lease ran out")
+        elif move in {Move.ABANDON, Move.LAPSE, Move.LOSE}:
+            await self.end_lease(move, job, attempt)
         elif move is Move.CANCEL:
             await self.store.cancel(job)
         elif move in swept:
@@ -97,6 +95,17 @@ class Bench:
             await self.store.decide([Decision(job, attempt, JobState.WAITING, verdict[move], "as said")], NOW)
         elif move is Move.RETRY:
             await self.store.retry(job, None)
+
+    async def end_lease(self, move: Move, job: JobId, attempt: AttemptId) -> None:
+        """Ask for the move that this kind of end makes."""
+        if move is Move.ABANDON:
+            await self.rows("UPDATE job SET cancel_requested = 1 WHERE id = :job", job=job)
+            await self.rows("UPDATE attempt SET state = 'running' WHERE id = :id", id=attempt)
+            await self.store.detach([attempt], NOW)
+            return
+        lapses = LAPSES_MAX if move is Move.LOSE else 0
+        await self.rows("UPDATE job SET lapses = :lapses WHERE id = :job", lapses=lapses, job=job)
+        await self.store.lose([attempt], NOW, "its lease ran out")
 
 
 def slug(outcome: Outcome) -> str | None:

@@ -51,9 +51,10 @@ def test_every_statement_that_changes_a_jobs_state_is_a_move_of_the_table() -> N
 def test_every_statement_that_changes_an_attempts_state_is_guarded_by_a_state() -> None:
     changing = {name: text for name, text in SQL.items() if re.search(r"UPDATE attempt SET state", text)}
 
-    assert changing.keys() == {"start_attempt", "refuse_attempt", "finish_attempt", "lose_attempt"}
+    by_workers = {"start_attempt", "refuse_attempt", "finish_attempt", "return_attempt"}
+    assert changing.keys() == {"lose_attempt", "detach_attempt", "over_attempt", *by_workers}
     assert all(GUARD.search(text) for text in changing.values())
-    assert all(":worker" in text for name, text in changing.items() if name != "lose_attempt")
+    assert all(":worker" in changing[name] for name in by_workers)
 
 
 @pytest.mark.parametrize("move", [Move.REFUSE, Move.START, Move.FINISH, Move.STOP])

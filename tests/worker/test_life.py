@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,8 @@ async def test_a_report_that_was_not_received_is_sent_by_the_next_agent(
     worker.start()
 
     assert await server.report(attempt) == first
-    assert server.calls[before].body["attempts"] == [attempt]
+    status = next(call for call in server.calls[before:] if call.name == "status")
+    assert status.body["attempts"] == [attempt]
     await eventually(lambda: list((worker.work_dir / "spool").iterdir()) == [])
 
 
@@ -199,6 +201,26 @@ async def test_the_shepherd_kills_when_the_agent_is_frozen(
     worker.signal(signal.SIGTERM)
     assert await worker.ended() == 0
     assert attempt not in server.finished
+
+
+async def test_a_job_whose_lease_is_about_to_end_is_told_to_stop_first(
+    server: FakeServer, worker: WorkerProcess, tmp_path: Path
+) -> None:
+    """SIGTERM, its grace, SIGKILL, all before the lease ends; the grace is a tenth of the lease at most."""
+    server.lease_s, server.heartbeat_s = 3, 0.4
+    polite = f"trap 'date +%s.%N > {tmp_path}/told; exit 0' TERM; echo $$ > {tmp_path}/polite"
+    server.offer(script=f"{polite}; while :; do sleep 0.02 || :; done")
+    server.offer(script=f"trap '' TERM; echo $$ > {tmp_path}/deaf; while :; do sleep 0.05 || :; done")
+    pids = [await number_in(tmp_path / name) for name in ("polite", "deaf")]
+    await server.until(lambda: server.named("heartbeat"))
+    worker.signal(signal.SIGSTOP)
+    frozen_at = time.time()
+
+    for pid in pids:
+        await gone(pid, within_s=4)
+
+    assert time.time() - frozen_at < server.lease_s
+    assert frozen_at < float((tmp_path / "told").read_text()) < frozen_at + server.lease_s
 
 
 async def test_a_job_outlives_leases_while_they_are_renewed(server: FakeServer, worker: WorkerProcess) -> None:

@@ -207,6 +207,8 @@ async def test_a_shepherd_that_is_killed_takes_its_jobs_with_it_and_the_worker_g
     os.kill(shepherd, signal.SIGKILL)
 
     await gone(pid)
+    first = server.calls[0].headers["Rota-Incarnation"]
+    await server.until(lambda: server.named("get-job")[-1].headers["Rota-Incarnation"] != first)
     await server.report(server.offer("true"))
     assert attempt not in server.finished
 

@@ -25,6 +25,7 @@ MARKS: dict[str, tuple[str, str]] = {
     "cancelled": (BAD, "yellow"),
     "expired": (BAD, "red"),
     "lost": (BAD, "red"),
+    "detached": (IDLE, "yellow"),
     "ready_for_work": (GOOD, "green"),
     "working": (BUSY, "cyan"),
     "draining": (IDLE, "yellow"),

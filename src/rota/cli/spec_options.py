@@ -38,6 +38,8 @@ class SpecOptions:
     queue_timeout: float | None
     priority: int | None
     tag: tuple[str, ...]
+    lease_policy: str | None
+    detach_timeout: float | None
 
 
 def spec_options(function: F) -> F:
@@ -61,6 +63,10 @@ def spec_options(function: F) -> F:
             option("--queue-timeout", metavar="S", type=Duration(), help="Longest wait for a worker; then it expires."),
             option("--priority", metavar="N", type=click.IntRange(-100, 100), help="Higher goes first.",
                    show_default="0"),
+            option("--lease-policy", type=click.Choice(["stop", "keep"]), show_default="stop",
+                   help="What a worker does with the job when it is cut off for longer than its lease."),
+            option("--detach-timeout", metavar="S", type=Duration(), show_default="24h",
+                   help="How long nobody else gets a job that is kept through such a cut."),
             option("--tag", metavar=PAIR, multiple=True, help="A tag to find the job by. Repeatable."),
         ]
     ):  # fmt: skip
@@ -87,6 +93,8 @@ def make_spec(options: SpecOptions, environ: Mapping[str, str]) -> dict[str, Any
         "grace_s": options.grace,
         "queue_timeout_s": options.queue_timeout,
         "priority": options.priority,
+        "lease_policy": options.lease_policy,
+        "detach_timeout_s": options.detach_timeout,
         "tags": pairs("--tag", options.tag),
     }
     return {field: value for field, value in spec.items() if value is not None and value not in ({}, [])}

@@ -66,6 +66,13 @@ MEBIBYTE = 1024 * 1024
     default=256 * 1024,
     help="With less room in its folder it asks for no job; 0: no such mark.",
 )
+@option(
+    "--spool-size-bytes-max",
+    metavar="N",
+    type=click.IntRange(1),
+    default=50 * 1024 * MEBIBYTE,
+    help="With so many bytes of logs and artifacts that the server has not received yet, it asks for no more jobs.",
+)
 @option("--insecure", is_flag=True, envvar="ROTA_INSECURE", help="Speak http:// to another machine too.")
 @click.pass_context
 def command(
@@ -81,6 +88,7 @@ def command(
     log_size_bytes_max: int,
     artifact_size_bytes_max: int,
     disk_free_bytes_min: int,
+    spool_size_bytes_max: int,
     insecure: bool,
 ) -> None:
     """Run a worker on this machine.
@@ -109,6 +117,7 @@ def command(
             log_size_bytes_max=log_size_bytes_max,
             artifact_size_bytes_max=artifact_size_bytes_max,
             disk_free_bytes_min=disk_free_bytes_min,
+            spool_size_bytes_max=spool_size_bytes_max,
         )
     except WrongOption as wrong:
         what, _, advice = str(wrong).partition("; ")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 from urllib.parse import quote
 
 from rota.client.transport import Call, NotReached, Transport
@@ -36,6 +36,8 @@ class SpecFields(TypedDict, total=False):
     queue_timeout_s: float
     priority: int
     tags: Mapping[str, str]
+    lease_policy: Literal["stop", "keep"]
+    detach_timeout_s: float
 
 
 class Filters(TypedDict, total=False):

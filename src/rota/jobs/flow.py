@@ -88,6 +88,11 @@ def _of_event(attempt: AttemptId, event: Mapping[str, Any]) -> list[Message]:
             asked = Message(at, attempt, _WORKER, _REGISTRY, "status: Working", "error", detail)
             return [asked, *refusal]
         return refusal
+    if event["event"] == "returned":
+        return _there_and_back(attempt, at, "heartbeat", "heartbeat received", "the attempt is no longer detached")
+    if event["event"] == "detached":
+        silent = "its lease ran out: kept for its worker until detach_timeout_s is over"
+        return [Message(at, attempt, _JOB, _JOB, "detached", "error", silent)]
     return [Message(at, attempt, _JOB, _JOB, "lease lost", "error", detail)]
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from rota.jobs import finish
 from rota.jobs.follow import Changes
 from rota.jobs.leases import Lease, Leases
+from rota.jobs.overdue import SWEPT_MAX, Overdue
 from rota.jobs.queue import Arrived, Queues
 from rota.jobs.retired import end_retired
 from rota.protocol.decide import Decision, Ended
@@ -27,7 +28,6 @@ from rota.world import World
 PIECE_SIZE_BYTES = 1024 * 1024
 LEASE_S = 30.0
 """For what still runs in an environment that was retired."""
-_SWEPT_MAX = 1000
 
 
 class JobService:
@@ -53,12 +53,16 @@ class JobService:
         self.arrived = Arrived(int(world.now().timestamp() * 1_000_000))
         self.changes = Changes()
         self.fleet: Fleet | None = None  # the registry, which needs this service before it can be named here
+        self._overdue = Overdue(store, self._leases, world, self.note, lambda: self.fleet)
 
     async def start(self) -> None:
-        """Every held attempt has a full lease again: while the service was away nobody could renew it."""
+        """Every held attempt has a full lease again: while the service was away nobody could renew it.
+
+        A detached one stays so, and the time that the service was away is not counted.
+        """
         await self.queues.start()
         for held in await self._store.held():
-            self._leases.grant(held, self._world.monotonic() + await self._lease_s(held.environment))
+            self._leases.restore(held, self._world.monotonic(), await self._lease_s(held.environment))
 
     def close(self) -> None:
         """About to stop: who waits is answered now."""
@@ -118,12 +122,11 @@ class JobService:
         begun: list[AttemptId] = []
         cancel: list[AttemptId] = []
         for attempt in attempts:
-            lease = self._leases.of(worker, attempt)
-            if lease is None:
+            renewed = await self._overdue.renew(worker, attempt, now_s, self._lease_s)
+            if renewed is None:
                 lost.append(attempt)
                 continue
-            lease_s = await self._lease_s(lease.environment)
-            lease.until_s = now_s + lease_s
+            lease, lease_s = renewed
             if lease.cancel:
                 cancel.append(attempt)
             if not lease.running:
@@ -169,7 +172,7 @@ class JobService:
 
     async def release(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> None:
         gone = await self._store.keep(worker, incarnation, keep)
-        await self.lose(gone, "the worker was started again and no longer answers for it")
+        await self.lose(gone, "worker_restarted: the worker, or its shepherd, no longer answers for it")
 
     async def unstartable(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> list[AttemptId]:
         held = {attempt: self._leases.of(worker, attempt) for attempt in attempts}
@@ -197,18 +200,14 @@ class JobService:
 
     async def lose(self, attempts: Sequence[AttemptId], why: str) -> None:
         """End these leases. The statement is guarded: a finish that came first wins."""
-        if attempts:
-            await self._start_acknowledged(attempts)
-            outcomes = await self._store.lose(attempts, timestamp(self._world.now()), why)
-            stuck = self._leases.put_off(attempts, outcomes, self._world.monotonic())
-            self.note(set(attempts) - stuck, outcomes)
+        await self._overdue.lose(attempts, why)
 
     async def sweep(self) -> None:
         """End what ran out, once."""
-        await self.lose(self._leases.overdue(self._world.monotonic())[:_SWEPT_MAX], "its lease ran out")
-        expired = await self._store.expire(timestamp(self._world.now()), _SWEPT_MAX)
+        await self._overdue.sweep()
+        expired = await self._store.expire(timestamp(self._world.now()), SWEPT_MAX)
         self.note([], [Outcome(job, JobState.EXPIRED) for job in expired])
-        self.note([], await end_retired(self.queues, self._environments, self._store, _SWEPT_MAX))
+        self.note([], await end_retired(self.queues, self._environments, self._store, SWEPT_MAX))
 
     def note(self, over: Iterable[AttemptId], outcomes: Iterable[Outcome]) -> None:
         """What follows at once from moves that are recorded: leases end, gateways, followers and scheduler hear."""
@@ -240,25 +239,16 @@ class JobService:
         self.note(good, outcomes)
         return good, rejected
 
-    async def _start_acknowledged(self, attempts: Sequence[AttemptId]) -> None:
-        """What a worker was permitted to execute may have run, though it never showed: its try counts. G4."""
-        silent = self._leases.silent(attempts)
-        if not silent or self.fleet is None:
-            return
-        try:
-            seen = await self.fleet.acknowledgements(list(silent))
-        except Problem:
-            return  # the registry cannot be asked: without its word nothing was started, as far as is known
-        for one in seen:
-            if silent.get(one.attempt_id) == one.worker_id:
-                await self._store.start(one.worker_id, [one.attempt_id])
-
     async def _lease(self, claim: Claim, lease_s: float) -> list[Leased]:
         leased = await self._store.claim(claim)
-        until_s = self._world.monotonic() + lease_s
+        leased = [one for one in leased if not self._leases.is_deciding(one.attempt_id)]  # given again, too late
+        now_s = self._world.monotonic()
         for one in leased:
-            held = Held(one.attempt_id, one.job_id, claim.worker_id, one.environment, AttemptState.ASSIGNED)
-            self._leases.grant(held, until_s)
+            held = Held(
+                one.attempt_id, one.job_id, claim.worker_id, one.environment, AttemptState.ASSIGNED,
+                keep_s=one.spec.keep_s,
+            )  # fmt: skip
+            self._leases.grant(held, now_s, lease_s)
             self.changes.tell(one.job_id)
         return leased
 

@@ -1,6 +1,6 @@
 """What is submitted: one spec is one job. Source: protocol.md, "Spec"."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -14,6 +14,8 @@ Priority = Annotated[int, Meta(ge=-100, le=100)]
 
 GRACE_S = 10.0
 """From SIGTERM to SIGKILL where the spec does not say."""
+DETACH_TIMEOUT_S = 86_400.0
+"""How long a job of `lease_policy: keep` is kept for a worker that is not heard of, where the spec does not say."""
 PROCESS = "process"
 """The executor that starts a process on the worker; the only one so far."""
 ENVIRONMENT = "default"
@@ -29,8 +31,7 @@ _LATER = "is not supported by this server yet; leave it out"
 LATER = dict.fromkeys(
     (
         "secrets", "image", "resources", "retry", "needs", "on_unmet", "concurrency", "matrix", "array", "include",
-        "exclude", "max_parallel", "not_before", "deadline", "success_exit_codes", "prefers", "lease_policy",
-        "detach_timeout_s",
+        "exclude", "max_parallel", "not_before", "deadline", "success_exit_codes", "prefers",
     ),
     _LATER,
 )  # fmt: skip
@@ -65,6 +66,15 @@ class Spec(Answer, frozen=True, omit_defaults=True):
     queue_timeout_s: Seconds | None = None
     priority: Priority = 0
     tags: dict[str, str] = {}
+    lease_policy: Literal["stop", "keep"] = "stop"
+    detach_timeout_s: Seconds | None = None
+
+    @property
+    def keep_s(self) -> float:
+        """How long after the end of its lease the job stays its worker's own; 0 where the worker stops it."""
+        if self.lease_policy == "stop":
+            return 0.0
+        return DETACH_TIMEOUT_S if self.detach_timeout_s is None else self.detach_timeout_s
 
 
 class SubmittedInputFile(InputFile, frozen=True, forbid_unknown_fields=True):
@@ -102,6 +112,8 @@ def _wrong(spec: Spec) -> list[tuple[str, str]]:
         wrong.append(("script", "is empty; give at least one line"))
     if spec.executor != PROCESS:
         wrong.append(("executor", f"`{spec.executor}` is not known here; use `{PROCESS}`"))
+    if spec.detach_timeout_s is not None and spec.lease_policy != "keep":
+        wrong.append(("detach_timeout_s", "is for `lease_policy: keep` alone; with `stop` nothing is ever detached"))
     names = [key for key in spec.env if not key or "=" in key]
     wrong += [(f"env.{key}", "a variable's name has no `=` and is not empty") for key in names]
     wrong += [(f"env.{key}", "is set by Rota itself; take another name") for key in spec.env if key in SET_BY_ROTA]

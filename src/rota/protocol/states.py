@@ -29,10 +29,10 @@ class AttemptState(StrEnum):
     REFUSED = "refused"  # given back unstarted; does not count as a try
     CANCELLED = "cancelled"  # stopped on demand
     LOST = "lost"  # its lease ran out, or its worker no longer answers for it
-    DETACHED = "detached"  # kept through a partition
+    DETACHED = "detached"  # kept through a partition: its lease ran out, and nobody else gets the job yet
 
 
-HELD = frozenset({AttemptState.ASSIGNED, AttemptState.RUNNING})
+HELD = frozenset({AttemptState.ASSIGNED, AttemptState.RUNNING, AttemptState.DETACHED})
 """States in which a worker holds the attempt."""
 
 
@@ -58,6 +58,7 @@ class Move(Enum):
     START = ("heartbeat", {JobState.ASSIGNED}, JobState.RUNNING)
     FINISH = ("jobFinished", _ASSIGNED_OR_RUNNING, JobState.FINISHED)
     STOP = ("jobFinished, cancelled", _ASSIGNED_OR_RUNNING, JobState.CANCELLED)
+    ABANDON = ("cancelled, and its lease ran out under `keep`", {JobState.RUNNING}, JobState.CANCELLED)
     LAPSE = ("lease ran out unacknowledged", {JobState.ASSIGNED}, JobState.QUEUED)
     LOSE = ("lease ran out", {JobState.ASSIGNED, JobState.RUNNING}, JobState.WAITING)
     CANCEL = ("cancel", {JobState.WAITING, JobState.QUEUED}, JobState.CANCELLED)

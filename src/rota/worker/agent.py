@@ -26,7 +26,7 @@ from rota.worker.registry import Registry
 from rota.worker.report import Reporter, Spawn
 from rota.worker.say import Survived, say
 from rota.worker.shepherd.loop import ENDED_FILE
-from rota.worker.shepherd.messages import Ended, Grown, Hello, bodies, read_events
+from rota.worker.shepherd.messages import Ended, Grown, Hello, Pong, bodies, read_events
 from rota.worker.spool import Spool
 from rota.worker.workspace import Workspaces
 from rota.world import World
@@ -46,6 +46,10 @@ class Neighbours:
     heartbeat_s: float
 
 
+class ShepherdReplaced(Exception):
+    """The jobs of the former one are gone. A new incarnation says so to the server: it names them no more."""
+
+
 class Agent:
     """Composes the worker's parts, and passes on what the shepherd, the registry and signals say."""
 
@@ -56,7 +60,7 @@ class Agent:
         self._spawn = spawn
         self._heartbeat_s = neighbours.heartbeat_s
         self._held = HeldAttempts(options.slots)
-        self._link = Link(options.work_dir)
+        self._link = Link(options.work_dir, options.shepherd_silent_s)
         self._workspaces = Workspaces(options.work_dir)
         self._spool = Spool(options.work_dir)
         self._logs = LiveLogs(gateway, world, options.log_flush_s, uploads)
@@ -100,6 +104,7 @@ class Agent:
             say(f"taken up from before: {len(hello.running)} jobs that run, {len(ended) + len(spooled)} to report")
         self._reporter.resume(spooled)
         self._spawn(self._hear())
+        self._spawn(self._watch())
         self._spawn(self._heartbeat.beat(self._options.first_heartbeat_s, self._margin_s))
         return list(ended.values())
 
@@ -183,6 +188,8 @@ class Agent:
                         for attempt, size_bytes in sizes.items():
                             folder = self._workspaces.of(AttemptId(attempt))
                             self._logs.grown(AttemptId(attempt), folder, size_bytes)
+                    case Pong():
+                        self._link.answered()
                     case Hello():
                         pass  # said once, at the start
 
@@ -196,6 +203,22 @@ class Agent:
             self._reporter.clean(attempt)
         for end in hello.ended:
             self._reporter.ended(end)
+        self._spawn(self._start_over())
+
+    async def _start_over(self) -> None:
+        """When all that ended is on disk: what the former shepherd told is known to this process alone until then."""
+        while any(not self._spool.has(held.attempt_id) for held in self._held.in_phase(Phase.REPORTING)):
+            await self._world.sleep(_LOOK_S)
+        raise ShepherdReplaced
+
+    async def _watch(self) -> None:
+        """While jobs run, whether the shepherd is there to end them; for ever."""
+        while True:
+            await self._world.sleep(self._options.shepherd_silent_s / 2)
+            if self._held.in_phase(Phase.RUNNING):
+                self._link.ping()
+            else:
+                self._link.answered()
 
     async def _tell_ready(self) -> None:
         """status: readyForWork, each time that reports were received; for ever."""

@@ -31,7 +31,7 @@ def start_command(offer: Offer, held: Held, folder: Path, options: WorkerOptions
         argv=_argv(offer, folder),
         environment=_environment(offer, folder),
         folder=str(folder),
-        deadline=held.deadline,
+        deadline=held.kill_at,
         timeout_s=offer.spec.timeout_s,
         grace_s=offer.spec.grace_s,
         log_size_bytes_max=options.log_size_bytes_max,

@@ -24,8 +24,8 @@ from rota.worker.say import say
 from rota.world import World
 
 FILE_NAME = "credential.json"
-RENEW_AT = 2 / 3
-"""Which part of its life a credential is used for before it is renewed."""
+RENEW_AT = 1 / 4
+"""Which part of its life a credential is used for before it is renewed: the rest outlasts an outage of the registry."""
 
 
 class Kept(msgspec.Struct, frozen=True):

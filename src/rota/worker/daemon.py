@@ -2,14 +2,12 @@
 
 import asyncio
 import ctypes
-import fcntl
 import os
 import signal
 import time
 import uuid
 from collections.abc import Coroutine
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import uvloop
@@ -18,7 +16,7 @@ from rota import __version__
 from rota.protocol.enrol import Enrol
 from rota.protocol.problems import Problem, Unauthenticated
 from rota.protocol.spec import PROCESS
-from rota.worker.agent import Agent, Neighbours
+from rota.worker.agent import Agent, Neighbours, ShepherdReplaced
 from rota.worker.backoff import TRANSIENT, Backoff
 from rota.worker.calls import Calls, NotUnderstood, explain
 from rota.worker.credential import Credential, Kept, load, relocated, save
@@ -28,6 +26,7 @@ from rota.worker.options import WorkerOptions, WrongOption, check_url
 from rota.worker.registry import Registry
 from rota.worker.room import LOOK_S, Room
 from rota.worker.say import say, say_own_error
+from rota.worker.shepherd.door import lock
 from rota.world import SystemWorld, World
 
 T = TypeVar("T")
@@ -50,14 +49,14 @@ def run(options: WorkerOptions) -> int:
     try:
         check_url(options.server_url, insecure=options.insecure)
         options.work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _lock(options.work_dir)
+        locked = lock(options.work_dir)
     except WrongOption as error:
         say(f"rota worker: {error}")
         return WRONG
     except OSError as error:
         say(f"rota worker: {options.work_dir} cannot be used: {error.strerror}")
         return FAILED
-    if lock is None:
+    if locked is None:
         say(f"rota worker: another worker uses {options.work_dir}; give this one a --work-dir of its own")
         return FAILED
     _hide()
@@ -65,7 +64,7 @@ def run(options: WorkerOptions) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(options, SystemWorld()))
     finally:
-        os.close(lock)
+        os.close(locked)
 
 
 def _hide() -> None:
@@ -76,28 +75,20 @@ def _hide() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def _lock(work_dir: Path) -> int | None:
-    """Held until this process ends, however it ends. None: another process holds it."""
-    lock = os.open(work_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    return lock
-
-
 async def _serve(options: WorkerOptions, world: World) -> int:
     """Work until told to stop. After an error of its own it starts over: what ran runs on, and is taken up."""
     signals = Signals()
     backoff = Backoff(world, first_s=1, max_s=options.backoff_s_max)
     is_forgotten = False
     while True:
+        anew, is_forgotten = is_forgotten, False
         try:
-            return await _serve_once(options, world, signals, is_forgotten=is_forgotten)
+            return await _serve_once(options, world, signals, is_forgotten=anew)
         except Forgotten:
             say("the kept credential is no longer accepted; enrolling anew")
             is_forgotten = True
+        except ShepherdReplaced:
+            say("starting over, so that the server hears at once of what was lost")
         except NotWanted as error:
             say(f"rota worker: {error}")
             return REFUSED

@@ -29,6 +29,8 @@ class Delivery(NamedTuple):
     logs: LiveLogs
     workspaces: Workspaces
     uploads: asyncio.Semaphore
+    is_resumed: bool = False
+    """Whether an earlier agent may have sent some of it: then the gateway is asked what it has."""
 
 
 def needs_upload(finished: Finished) -> bool:
@@ -60,7 +62,7 @@ async def _log(finished: Finished, delivery: Delivery, problems: list[Uncollecte
         return EMPTY
     try:
         async with delivery.uploads:
-            sent = await upload.finish(file, finished.log.size_bytes)
+            sent = await upload.finish(file, finished.log.size_bytes, is_interrupted=delivery.is_resumed)
     except Shrunk:
         problems.append(Uncollected("log", "cut by the job while it ran: what is left is not what was sent"))
         return EMPTY
@@ -84,7 +86,7 @@ async def _artifact(
             return None
         try:
             upload = Upload(delivery.gateway, delivery.world, finished.attempt_id, artifact.path)
-            sent = await upload.finish(file, artifact.size_bytes)
+            sent = await upload.finish(file, artifact.size_bytes, is_interrupted=delivery.is_resumed)
         except _LOST:
             raise
         except Shrunk:

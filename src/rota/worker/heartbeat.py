@@ -65,12 +65,13 @@ class Heartbeat:
         await self._world.sleep(max(0.0, min(first_s, soonest_s, end - present)))
 
     def _renew(self, ids: Sequence[AttemptId], renewed: Renewed, deadline: float) -> None:
-        kept = [attempt for attempt in ids if attempt not in renewed.lost]
-        for attempt in kept:
-            held = self._held.get(attempt)
-            if held is not None:
+        kept: dict[float, list[AttemptId]] = {}
+        for held in map(self._held.get, ids):
+            if held is not None and held.attempt_id not in renewed.lost:
                 held.deadline = max(held.deadline, deadline)
-        self._link.extend(kept, deadline)
+                kept.setdefault(held.note.keep_s, []).append(held.attempt_id)
+        for keep_s, attempts in kept.items():
+            self._link.extend(attempts, deadline + keep_s)
         if renewed.cancel:
             self.cancel(renewed.cancel)
         lost = [attempt for attempt in renewed.lost if self._is_running(attempt)]
@@ -85,6 +86,6 @@ class Heartbeat:
     def _drop_overdue(self) -> None:
         """What is not with the shepherd yet is ours to give up when its lease is over."""
         present = self._world.monotonic()
-        overdue = [one.attempt_id for one in self._held.in_phase(Phase.PREPARING) if one.deadline < present]
+        overdue = [one.attempt_id for one in self._held.in_phase(Phase.PREPARING) if one.kill_at < present]
         if overdue:
             self.lose(overdue, "its lease ended before its inputs had come")

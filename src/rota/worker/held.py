@@ -24,6 +24,8 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
 
     job_id: JobId
     artifacts: list[str]
+    keep_s: float = 0.0
+    """How long it goes on when its lease is over (`lease_policy: keep`)."""
 
 
 @dataclass
@@ -39,7 +41,12 @@ class Held:
     @classmethod
     def of(cls, offer: Offer, deadline: float) -> "Held":
         """An offer that was acknowledged."""
-        return cls(offer.attempt_id, Note(offer.job_id, list(offer.spec.artifacts)), deadline)
+        return cls(offer.attempt_id, Note(offer.job_id, list(offer.spec.artifacts), offer.spec.keep_s), deadline)
+
+    @property
+    def kill_at(self) -> float:
+        """When it must be gone unless its lease is renewed: nobody else is given it before."""
+        return self.deadline + self.note.keep_s
 
 
 class HeldAttempts:

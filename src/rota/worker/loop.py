@@ -32,6 +32,7 @@ from rota.world import World
 
 T = TypeVar("T")
 REFUSE_TRIES_MAX = 3
+SPOOL_LOOK_S = 1.0
 LINGER_S = 0.005
 """Where more jobs wait than slots were free, so long for more slots: short jobs then share their messages."""
 AT_ONCE_S = 0.05
@@ -59,6 +60,7 @@ class Loop:
         self._spawn = spawn
         self._is_crowded = False
         self._room = Room(options.work_dir, options.disk_free_bytes_min)
+        self._is_spool_full = False
 
     async def run(self) -> None:
         """Until drained: nothing is asked for, nothing runs, nothing waits to be reported."""
@@ -82,6 +84,13 @@ class Loop:
         if not self._room.is_there():
             await self._unless_draining(self._world.sleep(LOOK_S))
             return False
+        if self._reporter.unreported_bytes >= self._options.spool_size_bytes_max:
+            if not self._is_spool_full:
+                say("too much waits to be reported: no job is asked for until some of it was received")
+            self._is_spool_full = True
+            await self._unless_draining(self._world.sleep(SPOOL_LOOK_S))
+            return False
+        self._is_spool_full = False
         if self._reporter.is_in_trouble:
             self._reporter.is_in_trouble = False
             await self._unless_draining(self._reporter.trouble.pause())
@@ -199,7 +208,7 @@ class Loop:
             self._reporter.unstarted(held.attempt_id, Reason.NOT_STARTED, str(command))
         else:
             held.phase = Phase.RUNNING
-            self._reporter.link.say(msgspec.structs.replace(command, deadline=held.deadline))
+            self._reporter.link.say(msgspec.structs.replace(command, deadline=held.kill_at))
 
     async def _fetch_and_start(self, offer: Offer, held: Held, command: Start) -> None:
         try:

@@ -32,6 +32,8 @@ class WorkerOptions:
     """Most artifacts of one job."""
     disk_free_bytes_min: int = 256 * 1024
     """With less room in the work folder no job is asked for; 0: no such mark."""
+    spool_size_bytes_max: int = 50 * 1024 * MEBIBYTE
+    """With so many bytes of logs and artifacts that nobody has received yet, no job is asked for."""
     status_timeout_s: float = 5
     """How long the registry may take to acknowledge `working`; later, the jobs are refused."""
     wait_s: float = 30
@@ -50,6 +52,8 @@ class WorkerOptions:
     """How long a worker that was told twice to stop tries to report, and to say that it is offline."""
     uploads_max: int = 8
     """Uploads at the same time."""
+    shepherd_silent_s: float = 10
+    """A shepherd that is stopped is ended after so long without a word; one that hangs, after six times as long."""
 
 
 def check_url(url: str, *, insecure: bool) -> str:

@@ -54,9 +54,9 @@ class Presence:
                 self._held.told(told)
 
     async def offline(self) -> None:
-        """Last word. Raises Problem."""
+        """Last word; names what could not be reported, which the next start answers for. Raises Problem."""
         async with self._turn:
-            await self._send(WorkerStatus.OFFLINE, [], self._timeout_s)
+            await self._send(WorkerStatus.OFFLINE, self._held.ids, self._timeout_s)
 
     async def _send(
         self, status: WorkerStatus, attempts: list[AttemptId], timeout_s: float, promised: int = 0

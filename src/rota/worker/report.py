@@ -65,6 +65,11 @@ class Reporter:
         self._sendable = asyncio.Event()
         self._spawn = spawn
 
+    @property
+    def unreported_bytes(self) -> int:
+        """What of this worker's disk waits to be reported."""
+        return self._spool.unreported_bytes
+
     def ended(self, end: Ended) -> None:
         """A job's process is no more. One whose lease ran out is told to nobody; neither is one that nobody wants."""
         attempt = AttemptId(end.attempt_id)
@@ -110,7 +115,7 @@ class Reporter:
     def resume(self, spooled: Iterable[Finished]) -> None:
         """Into the line, behind the disk: an earlier agent's."""
         for finished in spooled:
-            self._hand_on(finished)
+            self._hand_on(finished, self._delivery._replace(is_resumed=True))
 
     def lose(self, attempts: Iterable[AttemptId], why: str) -> None:
         """They are no longer ours: stop and forget them. Source: guarantees.md, F19, F44."""
@@ -160,7 +165,7 @@ class Reporter:
             else:
                 self._unkept.update(attempts)  # the shepherd remembers how they ended until they are received
             for finished in batch:
-                self._hand_on(finished)
+                self._hand_on(finished, self._delivery)
 
     async def send(self) -> None:
         """Last station, for ever: jobFinished, until it is received."""
@@ -208,18 +213,18 @@ class Reporter:
             return finish.finished(end, note, self._workspaces.of(AttemptId(end.attempt_id)), self._options)
         return finish.bare(end)
 
-    def _hand_on(self, finished: Finished) -> None:
+    def _hand_on(self, finished: Finished, delivery: Delivery) -> None:
         if needs_upload(finished) or self._logs.has_begun(finished.attempt_id):
-            self._spawn(self._upload(finished))
+            self._spawn(self._upload(finished, delivery))
         else:
             self._unsent.append(finished)
             self._sendable.set()
 
-    async def _upload(self, finished: Finished) -> None:
+    async def _upload(self, finished: Finished, delivery: Delivery) -> None:
         whole = finish.without_uploads(finished)
         with Survived(f"attempt {finished.attempt_id} is reported without what was to be uploaded"):
             try:
-                whole = await complete(finished, self._delivery)
+                whole = await complete(finished, delivery)
             except Problem as problem:
                 self.lose([finished.attempt_id], f"its files were not taken ({explain(problem)})")
                 return

@@ -26,9 +26,19 @@ class Spool:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._open: dict[str, set[AttemptId]] = {}
         self._file_of: dict[AttemptId, str] = {}
+        self._size_bytes: dict[AttemptId, int] = {}
         self._count = 0
         self._is_full = False
         self._turn = threading.Lock()  # one thread writes, another removes
+
+    @property
+    def unreported_bytes(self) -> int:
+        """How much of the disk the logs and artifacts of what is here take."""
+        return sum(list(self._size_bytes.values()))
+
+    def has(self, attempt: AttemptId) -> bool:
+        """Whether its report is on disk."""
+        return attempt in self._file_of
 
     def load(self) -> list[Finished]:
         """What earlier agents left. A file that is no such batch is put aside and told."""
@@ -85,6 +95,7 @@ class Spool:
 
     def _remove(self, attempts: list[AttemptId]) -> None:
         for attempt in attempts:
+            self._size_bytes.pop(attempt, None)
             name = self._file_of.pop(attempt, None)
             if name is None:
                 continue
@@ -98,6 +109,7 @@ class Spool:
         self._remove([finished.attempt_id for finished in batch])  # a later report of the same takes its place
         self._open[name] = {finished.attempt_id for finished in batch}
         self._file_of.update((finished.attempt_id, name) for finished in batch)
+        self._size_bytes.update((finished.attempt_id, _size_bytes(finished)) for finished in batch)
 
     def _sync(self) -> None:
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -105,3 +117,7 @@ class Spool:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _size_bytes(finished: Finished) -> int:
+    return finished.log.size_bytes + sum(artifact.size_bytes for artifact in finished.artifacts)

@@ -68,10 +68,12 @@ class Upload:
             self._digest.update(piece[: stored - self.offset])
             self.offset = stored
 
-    async def finish(self, file: int, size_bytes: int) -> Sent:
-        """Send all, however long it takes. Raises Shrunk, and Problem where the answer is final (lost, not found)."""
+    async def finish(self, file: int, size_bytes: int, *, is_interrupted: bool) -> Sent:
+        """Send all, however long it takes. Raises Shrunk, and Problem where the answer is final (lost, not found).
+
+        `is_interrupted`: an earlier agent may have sent some of it.
+        """
         backoff = Backoff(self._world)
-        is_interrupted = False
         while True:
             try:
                 if is_interrupted:

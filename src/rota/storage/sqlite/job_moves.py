@@ -9,12 +9,12 @@ import apsw
 import msgspec
 
 from rota.protocol.decide import Decision
-from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
+from rota.protocol.ids import AttemptId, JobId, WorkerId
 from rota.protocol.job_finished import Finished, Reason
 from rota.protocol.placement import QueueKey
 from rota.protocol.problems import Conflict, LeaseLost, NotFound, Problem
 from rota.protocol.spec import Input, Spec
-from rota.protocol.states import HELD, AttemptState, JobState
+from rota.protocol.states import ENDED, HELD, AttemptState, JobState
 from rota.protocol.wire import encode, from_base64
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.statements import load
@@ -25,6 +25,10 @@ SQL = load(__package__, "jobs.sql")
 LAPSES_MAX = 10
 """Offers of one job that may run out unacknowledged before the scheduler is asked."""
 
+_STILL_RUNS = (
+    "A worker that does not answer may still execute it; it can be run again once that worker has answered, "
+    "or its detach_timeout_s is over."
+)
 _spec = msgspec.json.Decoder(Spec)
 
 
@@ -88,8 +92,10 @@ def claim(connection: apsw.Connection, claim: Claim) -> list[Leased]:
     row |= {"request_id": claim.request_id, "asked_at": claim.asked_at}
     for attempt, (job, _priority) in zip(claim.attempt_ids, chosen, strict=False):
         number, environment, spec = only(connection, SQL["assign"], {"job": job, "attempt": attempt})
-        connection.execute(SQL["insert_attempt"], row | {"job": job, "attempt": attempt, "number": number})
-        leased.append(_leased(connection, attempt, job, number, environment, spec))
+        given = _leased(connection, attempt, job, number, environment, spec)
+        made = {"job": job, "attempt": attempt, "number": number, "keep_s": given.spec.keep_s}
+        connection.execute(SQL["insert_attempt"], row | made)
+        leased.append(given)
     return leased
 
 
@@ -101,6 +107,9 @@ def _again(connection: apsw.Connection, claim: Claim) -> list[Leased]:
     rows = every(connection, SQL["requested"], asked)
     if not all(state in HELD and incarnation == claim.incarnation for *_, state, incarnation in rows):
         return []
+    for attempt in (row[0] for row in rows if row[5] == AttemptState.DETACHED):
+        back = {"attempt": attempt, "worker": claim.worker_id, "trace": traced(claim.at, "returned", "asked again")}
+        connection.execute(SQL["return_attempt"], back)
     return [_leased(connection, *row[:5]) for row in rows]
 
 
@@ -122,7 +131,7 @@ def start(connection: apsw.Connection, worker: WorkerId, attempts: Sequence[Atte
 
 def refuse(connection: apsw.Connection, worker: WorkerId, attempt: AttemptId, reason: str, at: str) -> Outcome:
     """Back to its old place in the queue, or cancelled where that was asked for."""
-    trace = _trace(at, "refused", reason)
+    trace = traced(at, "refused", reason)
     refused = {"attempt": attempt, "worker": worker, "trace": trace}
     row = first(connection, SQL["refuse_attempt"], refused)
     if row is None:
@@ -134,7 +143,7 @@ def refuse(connection: apsw.Connection, worker: WorkerId, attempt: AttemptId, re
         if held[0] == AttemptState.LOST:
             return Outcome(problem=LeaseLost())
         return Outcome(problem=Conflict(f"The attempt is {held[0]}; only one that was not started can be refused."))
-    return _back_in_queue(connection, "refuse", attempt, row[0]) or _stopped(connection, attempt, row[0])
+    return back_in_queue(connection, "refuse", attempt, row[0]) or cancelled_at_last(connection, attempt, row[0])
 
 
 def finish(connection: apsw.Connection, worker: WorkerId, end: Finished, digest: str, at: str) -> Outcome:
@@ -153,7 +162,7 @@ def finish(connection: apsw.Connection, worker: WorkerId, end: Finished, digest:
             "digest": digest,
             "result": result,
             "problems": encode(end.problems).decode() if end.problems else None,
-            "trace": _trace(at, "finished", str(end.result.reason)),
+            "trace": traced(at, "finished", str(end.result.reason)),
         },
     ).fetchone()
     if row is None:
@@ -161,7 +170,11 @@ def finish(connection: apsw.Connection, worker: WorkerId, end: Finished, digest:
     move = "stop" if stopped else "finish"
     moved = connection.execute(SQL[move], {"attempt": attempt, "job": row[0], "result": result}).fetchone()
     if moved is None:
-        raise LeaseLost  # a held attempt is its job's present one; were it not, nothing may change
+        # Its job was cancelled while the worker was silent: what it did is kept, and the job's end does not change.
+        if first(connection, SQL["over_attempt"], {"attempt": attempt}) is None:
+            raise LeaseLost  # a held attempt is its job's present one; were it not, nothing may change
+        _insert_outputs(connection, end)
+        return Outcome(row[0])
     _insert_outputs(connection, end)
     return Outcome(row[0], JobState.CANCELLED if stopped else JobState.FINISHED)
 
@@ -186,58 +199,33 @@ def _finished_before(
         return Outcome(problem=held)
     state, job, finish_digest = held
     if finish_digest == digest:
-        connection.execute(SQL["trace_attempt"], {"attempt": attempt, "trace": _trace(at, "finished", "sent again")})
+        connection.execute(SQL["trace_attempt"], {"attempt": attempt, "trace": traced(at, "finished", "sent again")})
         return Outcome(job)
     if finish_digest is not None:
         return Outcome(problem=Conflict("Another result of this attempt is recorded already; the first one stays."))
     return Outcome(problem=LeaseLost(f"The attempt is {state}: its result came too late. Forget it."))
 
 
-def lose(connection: apsw.Connection, attempt: AttemptId, at: str, why: str) -> Outcome:
-    """The lease is over: queued again, waiting for the scheduler, or cancelled where that was asked for."""
-    lost = {"attempt": attempt, "trace": _trace(at, "lost", why)}
-    row = first(connection, SQL["lose_attempt"], lost)
-    if row is None:
-        return Outcome(problem=LeaseLost())
-    job = row[0]
-    back = _back_in_queue(connection, "lapse", attempt, job)
-    if back is not None:
-        return back
-    moved = first(connection, SQL["lose"], {"attempt": attempt, "job": job})
-    if moved is not None:
-        return Outcome(job, JobState.WAITING)
-    return _stopped(connection, attempt, job)
-
-
-def _back_in_queue(connection: apsw.Connection, move: str, attempt: AttemptId, job: JobId) -> Outcome | None:
+def back_in_queue(connection: apsw.Connection, move: str, attempt: AttemptId, job: JobId) -> Outcome | None:
+    """What `move` did; None where the job does not go back: it ran, or was cancelled."""
     row = connection.execute(SQL[move], {"attempt": attempt, "job": job, "lapses_max": LAPSES_MAX}).fetchone()
     return None if row is None else Outcome(job, JobState.QUEUED, _key(connection, row[1]))
 
 
-def _stopped(connection: apsw.Connection, attempt: AttemptId, job: JobId) -> Outcome:
+def cancelled_at_last(connection: apsw.Connection, attempt: AttemptId, job: JobId) -> Outcome:
     """Somebody had cancelled it, and no worker holds it any more."""
     first(connection, SQL["stop"], {"attempt": attempt, "job": job, "result": None})
     return Outcome(job, JobState.CANCELLED)
 
 
-def keep(
-    connection: apsw.Connection, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]
-) -> list[AttemptId]:
-    """Take over what the new incarnation answers for; the rest is returned."""
-    others = every(connection, SQL["other_incarnations"], {"worker": worker, "incarnation": incarnation})
-    held = [AttemptId(row[0]) for row in others]
-    for attempt in set(keep) & set(held):
-        connection.execute(SQL["take_over"], {"attempt": attempt, "worker": worker, "incarnation": incarnation})
-    return [attempt for attempt in held if attempt not in set(keep)]
-
-
 def cancel(connection: apsw.Connection, job: JobId) -> Outcome:
-    """End it where nobody holds it, else ask for it."""
+    """End it where nobody holds it, or its holder is silent; else ask for it."""
     if first(connection, SQL["cancel"], {"job": job}) is not None:
         return Outcome(job, JobState.CANCELLED)
     requested = first(connection, SQL["request_cancel"], {"job": job})
     if requested is not None:
-        return Outcome(job, JobState(requested[0]))
+        abandoned = first(connection, SQL["abandon"], {"job": job})
+        return Outcome(job, JobState(requested[0]) if abandoned is None else JobState.CANCELLED)
     return Outcome(problem=_not_from_here(connection, job, "cancelled"))
 
 
@@ -245,6 +233,9 @@ def retry(connection: apsw.Connection, job: JobId, expires_at: str | None) -> Ou
     """Queue it once more."""
     row = first(connection, SQL["retry"], {"job": job, "expires_at": expires_at})
     if row is None:
+        state = first(connection, SQL["job_state"], {"job": job})
+        if state is not None and JobState(state[0]) in ENDED:
+            return Outcome(problem=Conflict(_STILL_RUNS))
         return Outcome(problem=_not_from_here(connection, job, "run again"))
     return Outcome(job, JobState.QUEUED, _key(connection, row[1]))
 
@@ -282,8 +273,9 @@ def _held_by(
     row = first(connection, SQL["attempt"], {"attempt": attempt})
     if row is None or row[2] != worker:
         return NotFound("There is no such attempt of yours.")
-    return AttemptState(row[4]), JobId(row[1]), row[6]
+    return AttemptState(row[4]), JobId(row[1]), row[8]
 
 
-def _trace(at: str, event: str, detail: str) -> str:
+def traced(at: str, event: str, detail: str) -> str:
+    """One line of an attempt's trace."""
     return encode({"at": at, "event": event, "detail": detail}).decode() + "\n"

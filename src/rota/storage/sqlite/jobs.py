@@ -1,6 +1,6 @@
 """The Job service's store on SQLite: moves through the writer, questions through the reader."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -16,6 +16,7 @@ from rota.protocol.spec import InputFile, Spec
 from rota.protocol.states import AttemptState, JobState, Verdict
 from rota.protocol.wire import to_base64
 from rota.storage.sqlite import job_moves as moves
+from rota.storage.sqlite import lease_moves as leases
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.job_moves import SQL
 from rota.storage.sqlite.rows import apart, every, first, only
@@ -71,11 +72,22 @@ class SqliteJobs:
 
     async def lose(self, attempts: Sequence[AttemptId], at: str, why: str) -> list[Outcome]:
         return await self._write(
-            lambda c: [apart(c, lambda one=attempt: moves.lose(c, one, at, why)) for attempt in attempts]  # type: ignore[misc]
+            lambda c: [apart(c, lambda one=attempt: leases.lose(c, one, at, why)) for attempt in attempts]  # type: ignore[misc]
         )
 
+    async def detach(self, attempts: Sequence[AttemptId], at: str) -> list[Outcome]:
+        return await self._write(
+            lambda c: [apart(c, lambda one=attempt: leases.detach(c, one, at)) for attempt in attempts]  # type: ignore[misc]
+        )
+
+    async def come_back(self, worker: WorkerId, attempts: Sequence[AttemptId], at: str) -> list[Outcome]:
+        return await self._write(lambda c: [leases.come_back(c, worker, attempt, at) for attempt in attempts])
+
+    async def book(self, detached_s: Mapping[AttemptId, float]) -> None:
+        await self._write(lambda connection: leases.book(connection, detached_s))
+
     async def keep(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> list[AttemptId]:
-        return await self._write(lambda connection: moves.keep(connection, worker, incarnation, keep))
+        return await self._write(lambda connection: leases.keep(connection, worker, incarnation, keep))
 
     async def cancel(self, job: JobId) -> Outcome:
         return await self._write(lambda connection: moves.cancel(connection, job))
@@ -163,8 +175,8 @@ class SqliteJobs:
 
 
 def _held(row: tuple[Any, ...]) -> Held:
-    attempt, job, worker, environment, state, cancel_requested, *_ = row
-    return Held(attempt, job, worker, environment, AttemptState(state), bool(cancel_requested))
+    attempt, job, worker, environment, state, cancel_requested, keep_s, detached_s, *_ = row
+    return Held(attempt, job, worker, environment, AttemptState(state), bool(cancel_requested), keep_s, detached_s)
 
 
 def _result_of(text: str | None) -> Result | None:

@@ -49,8 +49,8 @@ UPDATE job SET state = 'assigned', attempt_id = :attempt
 RETURNING tries + 1, environment, spec;
 
 -- name: insert_attempt
-INSERT INTO attempt (id, job_id, number, worker_id, incarnation, request_id, state, asked_at, assigned_at)
-VALUES (:attempt, :job, :number, :worker, :incarnation, :request_id, 'assigned', :asked_at, :at);
+INSERT INTO attempt (id, job_id, number, worker_id, incarnation, request_id, state, asked_at, assigned_at, keep_s)
+VALUES (:attempt, :job, :number, :worker, :incarnation, :request_id, 'assigned', :asked_at, :at, :keep_s);
 
 -- name: start_attempt
 UPDATE attempt SET state = 'running'
@@ -76,7 +76,7 @@ RETURNING id, queue_key;
 -- name: finish_attempt
 UPDATE attempt SET state = :state, started_at = :started_at, finished_at = :finished_at, finish_digest = :digest,
        result = :result, problems = :problems, trace = trace || :trace
- WHERE id = :attempt AND worker_id = :worker AND state IN ('assigned', 'running')
+ WHERE id = :attempt AND worker_id = :worker AND state IN ('assigned', 'running', 'detached')
 RETURNING job_id;
 
 -- name: finish
@@ -91,6 +91,13 @@ UPDATE job SET state = 'cancelled', result = :result, tries = tries + 1, undecid
  WHERE attempt_id = :attempt AND id = :job AND state IN ('assigned', 'running')
 RETURNING id;
 
+-- name: over_attempt
+-- The end of an attempt whose job was cancelled while its worker was silent: kept with the attempt, not with the job.
+UPDATE attempt SET state = 'cancelled'
+ WHERE id = :attempt AND job_id IN (SELECT id FROM job WHERE attempt_id = :attempt AND state = 'cancelled')
+   AND state IN ('finished', 'cancelled')
+RETURNING job_id;
+
 -- name: insert_output
 INSERT INTO output (attempt_id, path, size_bytes, sha256, mode, content)
 VALUES (:attempt, :path, :size_bytes, :sha256, :mode, :content);
@@ -100,8 +107,32 @@ UPDATE attempt SET trace = trace || :trace WHERE id = :attempt;
 
 -- name: lose_attempt
 UPDATE attempt SET state = 'lost', trace = trace || :trace
- WHERE id = :attempt AND state IN ('assigned', 'running')
+ WHERE id = :attempt AND state IN ('assigned', 'running', 'detached')
 RETURNING job_id;
+
+-- name: detach_attempt
+-- Its lease ran out, and its worker goes on with it: still its own. Nothing is known yet to have passed since.
+UPDATE attempt SET state = 'detached', detached_s = 0, trace = trace || :trace
+ WHERE id = :attempt AND state IN ('running')
+RETURNING job_id;
+
+-- name: return_attempt
+-- Its worker is heard of again.
+UPDATE attempt SET state = 'running', detached_s = NULL, trace = trace || :trace
+ WHERE id = :attempt AND worker_id = :worker AND state IN ('detached')
+RETURNING job_id;
+
+-- name: book_detached
+-- How long it has been detached by the clock that never steps: a restart of the server counts on from here.
+UPDATE attempt SET detached_s = :detached_s WHERE id = :attempt AND state IN ('detached');
+
+-- name: abandon
+-- Cancelled while its worker is silent: the job ends here. The attempt stays detached, and keeps it from being retried.
+UPDATE job SET state = 'cancelled', tries = tries + 1, undecided = 1
+ WHERE id = :job AND cancel_requested = 1
+   AND attempt_id IN (SELECT id FROM attempt WHERE job_id = :job AND state = 'detached')
+   AND state IN ('running')
+RETURNING id;
 
 -- name: lapse
 -- Nobody has shown that it started: queued again at its old place, and no try is counted. Capped, so that an offer
@@ -118,11 +149,11 @@ RETURNING id, queue_key;
 
 -- name: other_incarnations
 SELECT id FROM attempt
- WHERE worker_id = :worker AND incarnation <> :incarnation AND state IN ('assigned', 'running');
+ WHERE worker_id = :worker AND incarnation <> :incarnation AND state IN ('assigned', 'running', 'detached');
 
 -- name: take_over
 UPDATE attempt SET incarnation = :incarnation
- WHERE id = :attempt AND worker_id = :worker AND state IN ('assigned', 'running');
+ WHERE id = :attempt AND worker_id = :worker AND state IN ('assigned', 'running', 'detached');
 
 -- name: cancel
 -- Nobody holds it: it ends here.
@@ -136,10 +167,12 @@ UPDATE job SET cancel_requested = 1
 RETURNING state;
 
 -- name: retry
--- Once more, on a person's word.
+-- Once more, on a person's word; not while a worker that is not heard of may still execute it.
 UPDATE job SET state = 'queued', verdict = NULL, decided_at = NULL, result = NULL, message = NULL,
        cancel_requested = 0, undecided = 0, losses = 0, lapses = 0, expires_at = :expires_at
- WHERE id = :job AND state IN ('finished', 'cancelled', 'expired', 'lost')
+ WHERE id = :job
+   AND NOT EXISTS (SELECT 1 FROM attempt WHERE job_id = :job AND state IN ('running', 'detached'))
+   AND state IN ('finished', 'cancelled', 'expired', 'lost')
 RETURNING id, queue_key;
 
 -- name: expire
@@ -180,12 +213,12 @@ UPDATE job SET state = 'queued', undecided = 0
 RETURNING id, queue_key;
 
 -- name: held
-SELECT a.id, a.job_id, a.worker_id, j.environment, a.state, j.cancel_requested
+SELECT a.id, a.job_id, a.worker_id, j.environment, a.state, j.cancel_requested, a.keep_s, a.detached_s
   FROM attempt a INDEXED BY attempt_held JOIN job j ON j.id = a.job_id
- WHERE a.state IN ('assigned', 'running');
+ WHERE a.state IN ('assigned', 'running', 'detached');
 
 -- name: attempt
-SELECT a.id, a.job_id, a.worker_id, j.environment, a.state, j.cancel_requested, a.finish_digest
+SELECT a.id, a.job_id, a.worker_id, j.environment, a.state, j.cancel_requested, a.keep_s, a.detached_s, a.finish_digest
   FROM attempt a JOIN job j ON j.id = a.job_id WHERE a.id = :attempt;
 
 -- name: job_state

@@ -3,7 +3,7 @@
 Every method that writes has its effect on disk before it returns, and raises Unavailable where the disk fails.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -85,6 +85,8 @@ class Held(msgspec.Struct, frozen=True):
     environment: str
     state: AttemptState
     cancel_requested: bool = False
+    keep_s: float = 0.0
+    detached_s: float | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -162,16 +164,28 @@ class JobStore(Protocol):
         """
         ...
 
+    async def detach(self, attempts: Sequence[AttemptId], at: str) -> list[Outcome]:
+        """Their leases are over, and they stay their workers' own: running → detached. Cancelled jobs end with it."""
+        ...
+
+    async def come_back(self, worker: WorkerId, attempts: Sequence[AttemptId], at: str) -> list[Outcome]:
+        """The worker answers for them again: detached → running."""
+        ...
+
+    async def book(self, detached_s: Mapping[AttemptId, float]) -> None:
+        """For how long each has been detached."""
+        ...
+
     async def keep(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> list[AttemptId]:
         """The worker's held attempts of other incarnations that are not in `keep`; those in it are taken over."""
         ...
 
     async def cancel(self, job: JobId) -> Outcome:
-        """Cancelled at once where no worker holds it, else requested. Raises nothing; a problem is in the outcome."""
+        """Cancelled at once where no worker holds or answers for it, else requested. A problem is in the outcome."""
         ...
 
     async def retry(self, job: JobId, expires_at: str | None) -> Outcome:
-        """Queued once more; only what has ended can be."""
+        """Queued once more; only what has ended can be, and what no worker may still execute."""
         ...
 
     async def expire(self, now: str, limit: int) -> list[JobId]:

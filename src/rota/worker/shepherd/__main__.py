@@ -19,6 +19,7 @@ def main() -> int:
     """End what a former shepherd left, then watch over jobs until none is left and nobody asks for more."""
     listener = socket.socket(fileno=int(sys.argv[1]))
     listener.set_inheritable(False)
+    listener.listen()  # again: from here on its peers are told this process, and not the agent that made it
     work_folder = Path(sys.argv[2])
     # Whoever stops the worker stops the agent; a shepherd that dies of the same signal could end no job in order.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -28,7 +29,7 @@ def main() -> int:
         sys.stderr.write("shepherd: not the reaper of its jobs' orphans; those that hide well may survive\n")
     raise_file_limit()
     end_leftovers(work_folder / _TAGS_FILE)
-    shepherd = Shepherd(listener, work_folder / "jobs")
+    shepherd = Shepherd(listener, work_folder)
     try:
         reserve.write(work_folder / _TAGS_FILE, str(shepherd.herd.tags.first).encode(), work_folder)
     except OSError as error:  # a full disk keeps no worker from reporting what it did

@@ -39,8 +39,8 @@ class Herd:
         return not self._jobs and not self._ending
 
     def running(self) -> list[Running]:
-        """All that run, for an agent that connects."""
-        return [job.running() for job in (*self._jobs.values(), *self._ending.values()) if not job.is_unwanted]
+        """All that run, for an agent that connects; also what is being ended: until it is, it is its worker's."""
+        return [job.running() for job in (*self._jobs.values(), *self._ending.values())]
 
     def start(self, command: Start) -> None:
         """Start a job, or put into `ended` why it could not be."""
@@ -59,13 +59,13 @@ class Herd:
     def extend(self, attempts: Iterable[str], deadline: float) -> None:
         """The lease was renewed until `deadline`; a lease is never shortened by news that come late."""
         for job in self._known(attempts):
-            job.deadline = max(job.deadline, deadline)
+            job.extend(deadline)
 
     def stop(self, attempts: Iterable[str], reason: str = CANCELLED) -> None:
         """SIGTERM to all of the job, and SIGKILL when its grace is over."""
         for job in self._known(attempts):
             if job.stopped_as is None:
-                job.stopped_as, job.kill_at = reason, now() + job.start.grace_s
+                job.stopped_as, job.kill_at = reason, min(now() + job.start.grace_s, job.deadline)
                 tree.send(self._bearers(job), signal.SIGTERM)
                 tree.send(self._bearers(job), signal.SIGCONT)  # one that stands still could not obey
 
@@ -104,10 +104,12 @@ class Herd:
             if job.deadline <= present:
                 job.stopped_as = LEASE
                 self._kill(job)
-            elif job.kill_at is None:
-                self.stop([job.start.attempt_id], TIMED_OUT)
-            else:
+            elif job.kill_at is not None:
                 self._kill(job)
+            elif job.warn_at <= present:
+                self.stop([job.start.attempt_id], LEASE)
+            else:
+                self.stop([job.start.attempt_id], TIMED_OUT)
 
     def finish_ending(self) -> None:
         """Tell the ends of jobs of which nothing is left; end what is left of the others."""

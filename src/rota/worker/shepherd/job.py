@@ -9,6 +9,8 @@ from rota.worker.shepherd.log import Log
 from rota.worker.shepherd.messages import LEASE, MACHINE, Ended, Running, Start
 from rota.worker.shepherd.process import NotStarted
 
+NOTICE_MAX = 1 / 10
+"""The most of what is left of a lease that a job's grace may take: it could be renewed meanwhile."""
 LEFTOVERS_S_MAX = 10.0
 """How long an end waits for processes that do not die (uninterruptible in the kernel)."""
 
@@ -45,6 +47,21 @@ class Job:
     stopped_as: str | None = None
     kill_at: float | None = None
     exit: Exit | None = None
+    notice_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._give_notice()
+
+    def extend(self, deadline: float) -> None:
+        """The lease was renewed; it is never shortened by news that come late."""
+        if deadline > self.deadline:
+            self.deadline = deadline
+            self._give_notice()
+
+    @property
+    def warn_at(self) -> float:
+        """When it is told to stop, so that it is gone at its deadline."""
+        return self.deadline - self.notice_s
 
     def alarm_at(self) -> float:
         """When it must be dealt with, unless its process ends before."""
@@ -52,9 +69,10 @@ class Job:
             return self.kill_at
         if self.kill_at is not None:
             return min(self.kill_at, self.deadline)
-        if self.stopped_as is None and self.start.timeout_s is not None:
-            return min(self.began + self.start.timeout_s, self.deadline)
-        return self.deadline
+        if self.stopped_as is not None:
+            return self.deadline
+        timed_out_at = float("inf") if self.start.timeout_s is None else self.began + self.start.timeout_s
+        return min(timed_out_at, self.warn_at)
 
     def collect(self) -> None:
         """Take what the ended process leaves: its status, and the output that is still in the pipe."""
@@ -91,6 +109,9 @@ class Job:
             user_s=end.user_s, system_s=end.system_s, max_rss_bytes=end.max_rss_bytes,
             log_size_bytes=self.log.size_bytes, log_problem=self.log.problem,
         )  # fmt: skip
+
+    def _give_notice(self) -> None:
+        self.notice_s = min(self.start.grace_s, max(0.0, (self.deadline - now()) * NOTICE_MAX))
 
     @property
     def is_unwanted(self) -> bool:

@@ -1,11 +1,13 @@
 """The shepherd's one loop: jobs, the agent, the clock. It runs on without an agent, until nothing is left to do."""
 
 import contextlib
+import os
 import select
 import socket
 from pathlib import Path
 
 from rota.worker.shepherd import reserve
+from rota.worker.shepherd.door import Door
 from rota.worker.shepherd.herd import Herd
 from rota.worker.shepherd.job import now
 from rota.worker.shepherd.messages import (
@@ -18,6 +20,8 @@ from rota.worker.shepherd.messages import (
     Hello,
     Kill,
     Leave,
+    Ping,
+    Pong,
     Start,
     Stop,
     bodies,
@@ -36,12 +40,13 @@ ENDED_FILE = "ended"
 
 
 class Shepherd:
-    """One agent at a time; the latest that connects is the one."""
+    """One agent at a time; the latest that connects, and may, is the one."""
 
-    def __init__(self, listener: socket.socket, jobs_folder: Path) -> None:
+    def __init__(self, listener: socket.socket, work_folder: Path) -> None:
         self._poll = select.epoll()
         self.herd = Herd(self._poll)
-        self._folder = jobs_folder
+        self._folder = work_folder / "jobs"
+        self._door = Door(work_folder)
         self._listener = listener
         self._listener.settimeout(0)
         self._poll.register(listener, select.EPOLLIN)
@@ -86,11 +91,14 @@ class Shepherd:
     def _welcome(self) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
             agent, _ = self._listener.accept()
+            if not self._door.may_enter(agent):
+                agent.close()
+                return
             self._part()
             agent.settimeout(0)
             self._agent = agent
             self._poll.register(agent, select.EPOLLIN)
-            self._untold = [Hello(self.herd.running(), list(self.herd.ended.values()))]
+            self._untold = [Hello(self.herd.running(), list(self.herd.ended.values()), os.getpid())]
             self._told.update(self.herd.ended)
             self.herd.grown.clear()
 
@@ -141,6 +149,8 @@ class Shepherd:
                     self._told.discard(attempt)
             case Leave():
                 self._is_leaving = True
+            case Ping():
+                self._untold.append(Pong())
 
     def _reap(self) -> None:
         """Also once after the last job's end: one of its processes may have been dying when it was looked for."""

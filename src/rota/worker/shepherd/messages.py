@@ -62,6 +62,10 @@ class Leave(Message, frozen=True):
     """The worker stops in order: exit when nothing runs."""
 
 
+class Ping(Message, frozen=True):
+    """Are you there? Answered with Pong. Only to a shepherd whose Hello named its process."""
+
+
 class Running(Message, frozen=True):
     """A job that runs; part of Hello."""
 
@@ -95,10 +99,15 @@ class Ended(Message, frozen=True):
 
 
 class Hello(Message, frozen=True):
-    """First word to every agent that connects: all that the shepherd still has."""
+    """First word to every agent that connects: all that the shepherd still has, and its process (0: it has no Pong)."""
 
     running: list[Running]
     ended: list[Ended]
+    pid: int = 0
+
+
+class Pong(Message, frozen=True):
+    """I am."""
 
 
 class Grown(Message, frozen=True):
@@ -117,8 +126,8 @@ OF_THE_MACHINE = frozenset(
 )
 """Errors that say nothing about the job."""
 
-Command = Start | Extend | Stop | Kill | Forget | Leave
-Event = Hello | Grown | Ended
+Command = Start | Extend | Stop | Kill | Forget | Leave | Ping
+Event = Hello | Grown | Ended | Pong
 
 _encode = msgspec.msgpack.Encoder().encode
 _commands = msgspec.msgpack.Decoder(list[Command])
