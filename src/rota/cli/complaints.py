@@ -13,7 +13,7 @@ from rota.cli.terminal import printable
 from rota.client.profile import NoServer
 from rota.client.transport import NotReached, NotUnderstood
 from rota.client.unpack import UnsafeArchive
-from rota.protocol.problems import TYPE_PREFIX, Forbidden, Internal, InvalidRequest, NotFound, Problem, Unauthenticated
+from rota.protocol.problems import TYPE_PREFIX, Forbidden, Internal, InvalidRequest, NotFound, Problem, TooLarge, Unauthenticated
 
 CODES: dict[type[Problem], Code] = {
     NotFound: Code.NOT_FOUND,
@@ -22,7 +22,7 @@ CODES: dict[type[Problem], Code] = {
     InvalidRequest: Code.USAGE,
 }
 ADVICE: dict[type[Problem], str] = {
-    NotFound: "`rota list` shows the jobs there are.",
+    TooLarge: "All --inputs of a job may have about 48 MiB. Let the job fetch what is larger itself.",
     Unauthenticated: "Give a token with ROTA_TOKEN or --token; `rota env token --kind submit` makes one.",
     Forbidden: "Ask for a token of another kind, or of that environment.",
     InvalidRequest: "Mend that; the command's --help says what it takes.",

@@ -1,6 +1,7 @@
 """`rota logs`: what a job has written, and writes."""
 
 import asyncio
+import contextlib
 import tempfile
 
 import click
@@ -56,7 +57,8 @@ def command(ctx: click.Context, job_id: str, *, follow: bool, attempt: int | Non
                 return Code.OK
             job = await client.job(found)
             with Interrupts() as interrupts:
-                whole = await Watch(client, out, "leave").show(job, job.follow(), interrupts)
+                async with contextlib.aclosing(job.follow()) as stream:
+                    whole = await Watch(client, out, "leave").show(job, stream, interrupts)
             return Code.OK if whole else Code.INTERRUPTED
 
     ctx.exit(asyncio.run(show()))

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     cls=Command,
     context_settings={"allow_interspersed_args": False},
     examples=(
-        "rota run -- make -j4",
-        "rota run --input data.csv --artifact 'out/**' --fetch . -- ./report.sh data.csv",
-        "rota run --require os=linux --env STAGE=test --timeout 1h30m -- pytest -q",
-        "rota run -d -- ./nightly.sh            # print the id and come back at once",
+        "rota run -- echo hello",
+        "rota run --input build.sh -- sh build.sh       # its folder holds its --inputs, and nothing else",
+        "rota run --input data.csv --artifact sorted.csv --fetch . -- sort -o sorted.csv data.csv",
+        "rota run --require gpu=yes --env STAGE=test --timeout 1h30m -- sh -c 'echo $STAGE'",
+        "rota run -d -- sleep 60                # print the id and come back at once",
     ),
 )
 @spec_options
