@@ -9,6 +9,7 @@ import click
 from rota.cli.command import Command, option
 from rota.cli.context import Settings
 from rota.cli.exit_codes import Code
+from rota.cli.outage import outage_option, outlasted
 
 PIECE_SIZE_BYTES = 64 * 1024
 
@@ -25,6 +26,7 @@ PIECE_SIZE_BYTES = 64 * 1024
 @click.argument("job_id", metavar="ID")
 @option("--follow", "-f", is_flag=True, help="Go on until the job has ended.")
 @option("--attempt", metavar="N", type=click.IntRange(1), help="The log of this try; else of the newest.")
+@outage_option
 @click.pass_context
 def command(ctx: click.Context, job_id: str, *, follow: bool, attempt: int | None) -> None:
     """Print what a job has written.
@@ -56,7 +58,7 @@ def command(ctx: click.Context, job_id: str, *, follow: bool, attempt: int | Non
                 writer.finish()
                 return Code.OK
             job = await client.job(found)
-            with Interrupts() as interrupts:
+            with Interrupts() as interrupts, outlasted(client, settings, f"rota logs -f {found}"):
                 async with contextlib.aclosing(job.follow()) as stream:
                     whole = await Watch(client, out, "leave").show(job, stream, interrupts)
             return Code.OK if whole else Code.INTERRUPTED

@@ -58,6 +58,8 @@ class AsyncClient:
     ) -> None:
         self.endpoint = find_endpoint(server, token, profile=profile, insecure=insecure)
         self._transport = Transport(self.endpoint, patience_s, world)
+        self.outage = self._transport.outage
+        """Whether a server that answered before is away; its `tell` may be set, to be told."""
         self._jobs = JobCalls(self._transport, outage_s)
         self._places = PlaceCalls(self._transport)
         self.upkeep = UpkeepCalls(self._transport)
