@@ -139,7 +139,7 @@ class AsyncClient:
         """
         found = [artifact for artifact in await self.artifacts(job_id) if artifact.path == path]
         if not found:
-            raise NotFound(f"The job has no artifact `{path}`. `rota artifacts {job_id}` lists those that it has.")
+            raise NotFound(f"The job {job_id} has no artifact `{path}`.")
         return await download(self._transport, JobId(job_id), found[0], Path(to), path.rpartition("/")[2])
 
     async def download_all(self, job_id: str, to: str | Path) -> list[Path]:
@@ -166,6 +166,10 @@ class AsyncClient:
             return body.decode("utf-8")
         except UnicodeDecodeError:
             raise NotUnderstood(f"{self.endpoint.server} sent a flow that is no text.") from None
+
+    async def has_registry(self) -> bool:
+        """Whether workers enrol at this very address; not so where the WorkerRegistry runs apart."""
+        return await self._places.has_registry()
 
     async def workers(self) -> list[Worker]:
         """Workers as the registry knows them, by name."""

@@ -116,10 +116,12 @@ class LogStream:
         async with self.transport.open(call) as response:
             if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
                 raise NotUnderstood(f"{self.transport.endpoint.server} does not stream logs as a Rota server does.")
-            async with contextlib.aclosing(read_events(response.aiter_bytes())) as events:
-                async with contextlib.aclosing(self._heed(events)) as heeded:
-                    async for piece in heeded:
-                        yield piece
+            async with (
+                contextlib.aclosing(read_events(response.aiter_bytes())) as events,
+                contextlib.aclosing(self._heed(events)) as pieces,
+            ):
+                async for piece in pieces:
+                    yield piece
 
     async def _heed(self, events: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
         """The bytes that they bring, until one of them ends the stream."""

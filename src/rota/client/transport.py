@@ -89,7 +89,7 @@ class Patience:
 
 
 class Outage:
-    """Whether a server that has answered before is away. `tell` is called with why when it begins, with None at its end."""
+    """Whether a server that has answered before is away. `tell` is told why when it begins, None when it ends."""
 
     def __init__(self) -> None:
         self.tell: Callable[[str | None], None] = lambda _: None
