@@ -49,7 +49,11 @@ def watched(tmp_path: Path) -> Iterator[tuple[Server, Shell, list[str]]]:
         with Client(server.url, server.admin_token) as client:
             until(client.workers)
         shell = Shell(variables(tmp_path, ROTA_SERVER=server.url, ROTA_TOKEN=server.admin_token), tmp_path)
-        yield server, shell, ["--", "sh", "-c", f"echo begun; until [ -e {tmp_path}/go-on ]; do sleep 0.05; done; exit 6"]
+        yield (
+            server,
+            shell,
+            ["--", "sh", "-c", f"echo begun; until [ -e {tmp_path}/go-on ]; do sleep 0.05; done; exit 6"],
+        )
     finally:
         (tmp_path / "go-on").touch()
         if server.process.poll() is not None:

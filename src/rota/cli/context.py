@@ -30,6 +30,8 @@ class Settings:
     quiet: bool = False
     colour: str = "auto"
     debug: bool = False
+    missing: str = "`rota list` shows the jobs there are."
+    """What to do where the server knows no such thing; a command that asks for another thing says so."""
 
     @property
     def debugs(self) -> bool:

@@ -55,7 +55,7 @@ def command(ctx: click.Context, *, port: int, data: Path | None, slots: int | No
 
 
 async def keep_house(out: Output, folder: Path, port: int, slots: int | None, *, ours: bool) -> int:
-    """Start both, wait for Ctrl-C, SIGTERM, a closed terminal or the end of one of them, end both. Returns the exit code."""
+    """Start both, wait for a signal or the end of one of them, end both. Returns the exit code."""
     from rota.cli.children import Household, died  # noqa: PLC0415  (start-up time)
 
     stop = asyncio.Event()

@@ -17,6 +17,7 @@ PIECE_SIZE_BYTES = 64 * 1024
 @click.command(
     cls=Command,
     prints_json=False,
+    missing="`rota show ID` shows a job's attempts, `rota list` the jobs.",
     examples=(
         "rota logs last",
         "rota logs -f 0192f3a1                 # from its first byte to its end",

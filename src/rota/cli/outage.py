@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -11,9 +11,10 @@ from rota.cli.context import OUTAGE_S, Settings
 from rota.cli.failure import Failure
 from rota.cli.quantities import Duration, say_duration
 from rota.cli.terminal import printable
-from rota.client import AsyncClient
-from rota.client.transport import NotReached
 from rota.protocol.problems import RateLimited, Unavailable
+
+if TYPE_CHECKING:
+    from rota.client import AsyncClient
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,11 +39,13 @@ def outage_option(function: F) -> F:
 
 
 @contextmanager
-def outlasted(client: AsyncClient, settings: Settings, again: str) -> Iterator[None]:
+def outlasted(client: "AsyncClient", settings: Settings, again: str) -> Iterator[None]:
     """Say once that the server is away, and once that it is back. Raises Failure where it stays away too long.
 
     `again` is what to type when it is back.
     """
+    from rota.client.transport import NotReached  # noqa: PLC0415  (start-up time)
+
     out, server, bound = settings.output(), client.endpoint.server, say_duration(settings.outage_s)
 
     def tell(why: str | None) -> None:

@@ -53,8 +53,8 @@ def spec_options(function: F) -> F:
             option("--env", "-e", metavar=PAIR, multiple=True,
                    help="A variable for the job; KEY alone takes it from here. Repeatable."),
             option("--input", "-i", metavar="PATH[:DEST]", multiple=True,
-                   help="A file or folder put into the job's folder before it starts; about 48 MiB in all, and without the "
-                   "executable bit (so: -- sh build.sh). Repeatable."),
+                   help="A file or folder put into the job's folder before it starts; about 48 MiB in all, and without "
+                   "the executable bit (so: -- sh build.sh). Repeatable."),
             option("--artifact", "-a", metavar="GLOB", multiple=True,
                    help="Files to bring back, such as 'out/**'. Repeatable."),
             option("--timeout", metavar="S", type=Duration(), help="Longest run; then SIGTERM to all its processes."),

@@ -11,7 +11,7 @@ import click
 
 from rota.cli.exit_codes import Code, of_job
 from rota.cli.failure import Failure
-from rota.cli.job_words import closing_line, uncollected
+from rota.cli.job_words import closing_line, not_executable, uncollected
 from rota.cli.output import Output, for_a_reader, is_terminal
 from rota.cli.terminal import Cleaner
 from rota.client import AsyncClient, AsyncJob, LogStream
@@ -114,6 +114,8 @@ class Watch:
         if self.out.as_json:
             self.out.json(job.data)
         self.out.say(closing_line(job.data))
+        if (advice := not_executable(job.data)) is not None:
+            self.out.say(advice)
         return of_job(job.data)
 
     async def waited(self, job: AsyncJob, interrupts: Interrupts) -> bool:
