@@ -325,7 +325,7 @@ async def test_a_second_worker_in_the_same_folder_says_so(
     second = WorkerProcess(server, worker.work_dir)
     second.said_file = tmp_path / "second.said"
 
-    assert await second.start().ended() == 1
+    assert await second.start().ended() == 125
     assert "another worker" in second.said
 
 
