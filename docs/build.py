@@ -66,8 +66,8 @@ def settings() -> str:
     return _page(
         "Settings",
         "A server reads these from its environment. A command line's option goes before its variable. The options of\n"
-        "`rota worker` and of every other command have variables too: [Command line](cli.md) names them. A worker's\n"
-        "own limits are `ROTA_WORKER_LOG_SIZE_BYTES_MAX` and `ROTA_WORKER_ARTIFACT_SIZE_BYTES_MAX`.",
+        "`rota worker` and of every other command have variables too: [Command line](cli.md) names them; those of a\n"
+        "worker's own limits begin with `ROTA_WORKER_`.",
         _table(("variable", "default", "unit", "meaning"), rows),
     )
 

@@ -64,6 +64,7 @@ MEBIBYTE = 1024 * 1024
 @option(
     "--disk-free-bytes-min",
     metavar="N",
+    envvar="ROTA_WORKER_DISK_FREE_BYTES_MIN",
     type=click.IntRange(0),
     default=256 * 1024,
     help="With less room in its folder it asks for no job; 0: no such mark.",
