@@ -66,7 +66,8 @@ def settings() -> str:
     return _page(
         "Settings",
         "A server reads these from its environment. A command line's option goes before its variable. The options of\n"
-        "`rota worker` and of every other command have variables too: [Command line](cli.md) names them.",
+        "`rota worker` and of every other command have variables too: [Command line](cli.md) names them; those of a\n"
+        "worker's own limits begin with `ROTA_WORKER_`.",
         _table(("variable", "default", "unit", "meaning"), rows),
     )
 

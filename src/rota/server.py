@@ -95,7 +95,8 @@ class House:
         return application(endpoints, self._environments.recognise, self._lifespan)
 
     def stop_waiting(self) -> None:
-        """The server is about to stop: held questions are answered now."""
+        """The server is about to stop: held questions are answered now, and who asked has no reason to warn."""
+        logging.getLogger("rota").setLevel(logging.ERROR)
         for close in self._closes:
             close()
 

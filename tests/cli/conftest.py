@@ -77,7 +77,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         client.create_environment("quick", heartbeat_s=0.5, lease_s=10)
         workers = [
             Worker(
-                server.url, server.token("enrolment", environment), folder / environment, SLOTS, "--label", "site=here"
+                server.url,
+                server.token("enrolment", environment),
+                folder / environment,
+                SLOTS,
+                "--label",
+                "site=here",
+                "gpu=yes",
             )
             for environment in ("default", "quick")
         ]

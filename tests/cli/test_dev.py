@@ -88,6 +88,79 @@ def test_dev_stops_jobs_that_still_run(tmp_path: Path) -> None:
     assert processes_of(data) == []
 
 
+def test_dev_that_was_killed_is_started_again_and_takes_up_the_job_that_ran(tmp_path: Path) -> None:
+    data, port = tmp_path / "data", free_port()
+    shell = Shell(variables(tmp_path, ROTA_DATA=str(data)), tmp_path)
+    go_on = tmp_path / "go-on"
+    dev, _ = started(shell, data, port)
+    try:
+        job = shell("submit", "-q", "--", "sh", "-c", f"until [ -e {go_on} ]; do sleep 0.1; done; echo done").stdout
+        until(lambda: processes_of(go_on), why="the job runs")
+    finally:
+        stopped(dev, signal.SIGKILL)
+
+    dev, said = started(shell, data, port)
+    try:
+        go_on.touch()
+        ended = shell("wait", job.strip())
+        shown = shell.json("show", job.strip())
+        log = shell("logs", job.strip()).stdout
+    finally:
+        code = stopped(dev, signal.SIGINT)
+
+    assert "Try:" in said
+    assert (ended.returncode, log) == (0, "done\n")
+    assert [attempt["number"] for attempt in shown["attempts"]] == [1]
+    assert code == 0
+    assert processes_of(data) == []
+
+
+STUBBORN = "trap '' TERM; echo it runs; while :; do sleep 0.1; done"
+
+
+def test_dev_cancels_a_job_that_ignores_sigterm_after_its_grace_as_it_said(tmp_path: Path) -> None:
+    data, port = tmp_path / "data", free_port()
+    shell = Shell(variables(tmp_path, ROTA_DATA=str(data)), tmp_path)
+    dev, said = started(shell, data, port)
+    try:
+        job = shell("submit", "-q", "--grace", "1s", "--", "sh", "-c", STUBBORN).stdout.strip()
+        until(lambda: "it runs" in shell("logs", job).stdout, why="the job runs")
+    finally:
+        dev.send_signal(signal.SIGINT)
+        _, told = dev.communicate(timeout=30)
+    left = processes_of(data)
+    dev, _ = started(shell, data, port)
+    try:
+        shown = shell.json("show", job)
+    finally:
+        stopped(dev, signal.SIGINT)
+
+    assert "what runs then is cancelled" in said
+    assert "still run are cancelled" in told.decode()
+    assert left == []
+    assert shown["state"] == "cancelled"
+
+
+def test_a_second_ctrl_c_kills_what_dev_waits_for_and_leaves_no_process(tmp_path: Path) -> None:
+    data, port = tmp_path / "data", free_port()
+    shell = Shell(variables(tmp_path, ROTA_DATA=str(data)), tmp_path)
+    marker = tmp_path / "stubborn"
+    dev, _ = started(shell, data, port)
+    assert dev.stderr is not None
+    try:
+        job = shell("submit", "-q", "--grace", "1h", "--", "sh", "-c", f"{STUBBORN} # {marker}").stdout.strip()
+        until(lambda: "it runs" in shell("logs", job).stdout, why="the job runs")
+    finally:
+        dev.send_signal(signal.SIGINT)
+        while b"Ctrl-C again" not in dev.stderr.readline():
+            pass
+        code = stopped(dev, signal.SIGINT)
+
+    assert code == 0
+    assert processes_of(marker) == []
+    assert processes_of(data) == []
+
+
 def test_demo_shows_three_acts_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     shell = Shell(variables(tmp_path, TMPDIR=str(tmp_path / "tmp")), tmp_path)

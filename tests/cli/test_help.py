@@ -1,15 +1,19 @@
 """Help: of every command, with examples, and at once."""
 
 import ast
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
 
 from cli.conftest import Shell
 from rota.cli.main import ALIASES, SENTENCES, cli
+from rota.settings import SETTINGS
 
 HEAVY = {
     "aiohttp", "asyncio", "httpx2", "msgspec", "rich", "rota.client", "rota.serve", "rota.server", "rota.worker",
@@ -108,3 +112,59 @@ def test_colours_are_there_for_a_terminal_only_and_as_wanted(rota: Shell) -> Non
     assert "\x1b[" not in rota("show", "last").stdout
     assert "\x1b[32m" in rota("show", "--color", "always", "last").stdout
     assert "\x1b[32m" in rota("show", "last", NO_COLOR="", FORCE_COLOR="1").stdout
+
+
+def test_rota_alone_prints_its_help_as_it_is(nobody: Shell) -> None:
+    done = nobody()
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("Usage: rota")
+    assert done.stderr.splitlines() == nobody("--help").stdout.splitlines()
+
+
+RUNS = [
+    (name, line)
+    for name, command in [("rota", cli), *ALL]
+    for line in command.get_help(click.Context(command, info_name=name)).partition("Examples:\n")[2].splitlines()
+    if re.search(r"rota (run|submit) ", line)
+]
+
+
+@pytest.mark.parametrize(("name", "line"), RUNS, ids=[line.strip() for _, line in RUNS])
+def test_an_example_that_runs_a_job_works_as_printed(rota: Shell, name: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("b\na\n")
+    (tmp_path / "build.sh").write_text("mkdir out; date > out/when.txt")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    bounded = line.replace("sleep 60", "sleep 0.1")
+
+    done = subprocess.run(
+        ["sh", "-c", bounded],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**rota.environ, "PATH": path},
+    )
+
+    assert done.returncode == 0, f"{name}: {done.stderr}"
+    waited = rota("wait", "last")
+    assert waited.returncode == 0, waited.stderr
+
+
+def test_no_variable_means_two_things_and_none_that_a_job_finds_is_an_option_s() -> None:
+    servers = {setting.variable for setting in SETTINGS} - {"ROTA_DATA"}  # the same folder everywhere
+    variables = {
+        (name, str(option.envvar))
+        for name, command in ALL
+        for option in command.params
+        if isinstance(option, click.Option) and option.envvar is not None and name != "rota server"
+    }
+
+    assert {variable for _, variable in variables} & {"ROTA_JOB_ID", "ROTA_ATTEMPT", "ROTA_RESULT"} == set()
+    assert {pair for pair in variables if pair[1] in servers} == set()
+
+
+def test_rota_inside_a_job_is_not_led_astray_by_the_job_s_variables(rota: Shell) -> None:
+    rota("run", "--", "echo", "hello")
+
+    assert rota("logs", "last", ROTA_ATTEMPT="7", ROTA_JOB_ID="x", ROTA_RESULT="y").stdout == "hello\n"

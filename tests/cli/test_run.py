@@ -224,12 +224,13 @@ def test_ctrl_c_on_a_terminal_asks_and_leaves_it(rota: Shell) -> None:
     assert rota.json("show", "last")["state"] == "running"
 
 
-def test_ctrl_c_on_a_terminal_asks_and_cancels(rota: Shell) -> None:
+@pytest.mark.parametrize("answer", ["c", "cancel", "Cancel"])
+def test_ctrl_c_on_a_terminal_asks_and_cancels(rota: Shell, answer: str) -> None:
     session = rota.terminal("run", "--environment", "quick", "--", "sh", "-c", "echo begun; sleep 60")
     session.until("begun")
     session.type("\x03")
     session.until("[c]ancel")
-    session.type("c\n")
+    session.type(f"{answer}\n")
 
     assert session.ends() == 121
     assert "cancelling" in session.shown

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rota.cli import acts
 from rota.cli.main import cli
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
@@ -50,3 +51,22 @@ def test_every_command_line_of_the_readme_is_one_that_rota_takes() -> None:
         if name == "env":
             _, command, rest = command.resolve_command(context, rest)  # type: ignore[attr-defined]
         command.make_context(str(name), rest, parent=context)
+
+
+def test_what_the_readme_runs_on_files_works_as_printed(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("b\na\n")
+    lines = [line.removeprefix("$ ") for text in listings("console") for line in text.splitlines()]
+    runs = [line for line in lines if line.startswith("rota run ") and "exit 3" not in line]
+    assert len(runs) >= 2
+    for line in runs:
+        done = subprocess.run(
+            ["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path, env=environ
+        )
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+    assert (tmp_path / "sorted.csv").read_text() == "a\nb\n"
+
+
+def test_the_readme_counts_the_demo_s_jobs() -> None:
+    jobs = [name for name in vars(acts) if name.startswith("a_job_that")]
+
+    assert f"{['no', 'one', 'two', 'three'][len(jobs)]} real jobs" in README

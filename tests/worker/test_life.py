@@ -309,7 +309,7 @@ async def test_a_worker_waits_for_a_server_that_is_not_there_yet(server: FakeSer
     port = int(server.url.rpartition(":")[2])
     await server.stop()
     worker = make_worker().start()
-    await eventually(lambda: "cannot be reached" in worker.said)
+    await eventually(lambda: "trying until it does" in worker.said)
     await server.start(port)
 
     await server.report(server.offer("true"))
@@ -347,7 +347,7 @@ async def test_a_second_worker_in_the_same_folder_says_so(
     second = WorkerProcess(server, worker.work_dir)
     second.said_file = tmp_path / "second.said"
 
-    assert await second.start().ended() == 1
+    assert await second.start().ended() == 125
     assert "another worker" in second.said
 
 

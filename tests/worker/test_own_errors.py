@@ -94,7 +94,7 @@ async def test_a_worker_that_can_only_start_over_obeys_a_signal(server: FakeServ
     await eventually(lambda: worker.said.count("it starts over") >= 2)
     worker.signal(signal.SIGTERM)
 
-    assert await worker.ended(within_s=5) in {0, 1}
+    assert await worker.ended(within_s=5) in {0, 125}
 
 
 async def test_a_shepherd_that_cannot_be_started_ends_the_worker_with_a_line(make_worker: MakeWorker) -> None:
@@ -102,6 +102,6 @@ async def test_a_shepherd_that_cannot_be_started_ends_the_worker_with_a_line(mak
     (worker.work_dir / "shepherd.sock").mkdir(parents=True)
     worker.start()
 
-    assert await worker.ended() == 1
+    assert await worker.ended() == 125
     assert "the shepherd cannot be started" in worker.said
     assert "Traceback" not in worker.said

@@ -25,7 +25,7 @@ CLOSING = (
     "",
     "Both processes have ended and their folder is gone. To go on:",
     "  rota dev                     a server and a worker that stay",
-    "  rota run -- make -j4         in another terminal; exits with the job's own code",
+    "  rota run -- echo hello       in another terminal; exits with the job's own code",
     "",
 )
 POEM = """\

@@ -7,13 +7,14 @@ import click
 from rota.cli.command import Command, DefaultGroup, option
 from rota.cli.context import Settings
 from rota.cli.quantities import say_size
-from rota.cli.terminal import printable
 
 EXAMPLES = (
     "rota artifacts last",
     "rota artifacts get last                    # all of them, below this folder",
     "rota artifacts get last out/report.txt -D /tmp",
 )
+
+MISSING = "`rota artifacts ID` lists a job's files, `rota list` the jobs."
 
 
 @click.group(cls=DefaultGroup, default="list", alone=False, examples=EXAMPLES)
@@ -26,7 +27,7 @@ def command() -> None:
 
 @command.command(name="list", cls=Command, examples=EXAMPLES[:1])
 @click.argument("job_id", metavar="ID")
-@option("--quiet", "-q", is_flag=True, help="Print paths only.")
+@option("--quiet", "-q", is_flag=True, help="Print paths only, as they are.")
 @click.pass_obj
 def list_them(settings: Settings, job_id: str, *, quiet: bool) -> None:
     """List a job's artifacts: size, digest, path."""
@@ -39,16 +40,14 @@ def list_them(settings: Settings, job_id: str, *, quiet: bool) -> None:
         out.json({"artifacts": artifacts})
     elif quiet:
         for artifact in artifacts:
-            out.data(printable(artifact.path))
+            out.data(out.name(artifact.path))
     elif artifacts:
-        out.table(
-            ["PATH", "SIZE", "SHA256"], [[printable(a.path), say_size(a.size_bytes), a.sha256] for a in artifacts]
-        )
+        out.table(["PATH", "SIZE", "SHA256"], [[out.name(a.path), say_size(a.size_bytes), a.sha256] for a in artifacts])
     else:
         out.say("No artifacts. Name files to bring back: rota run --artifact 'out/**' -- …")
 
 
-@command.command(cls=Command, examples=EXAMPLES[1:])
+@command.command(cls=Command, examples=EXAMPLES[1:], missing=MISSING)
 @click.argument("job_id", metavar="ID")
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @option(
@@ -78,6 +77,6 @@ def get(settings: Settings, job_id: str, paths: tuple[str, ...], *, directory: P
         out.json({"files": [str(path) for path in written]})
         return
     for path in written:
-        out.data(printable(str(path)))
+        out.data(out.name(str(path)))
     if not written:
         out.say("No artifacts.")

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,13 +17,20 @@ from rota.cli.failure import Failure
 from rota.client.profile import TOKEN_FILE, URL_FILE, Endpoint, first_line
 from rota.client.transport import Broken, Call, NotUnderstood, Transport
 from rota.protocol.problems import Problem
+from rota.worker.link import Link, ShepherdGone
+from rota.worker.shepherd.door import lock
+from rota.worker.shepherd.messages import Leave
 
 READY_S = 30.0
 LOOK_AGAIN_S = 0.02
 """How often a starting server is asked whether it is ready; it cannot tell before it listens."""
 DRAIN_S = 3.0
+"""How long what runs may end by itself once the household is told to stop."""
+CANCEL_S = 30.0
+"""How long what was told to stop then has for its grace, and the worker for its reports."""
 STOP_S = 10.0
 TAIL_LINES = 5
+WORK_FOLDER = "worker"
 PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 
@@ -39,9 +46,9 @@ class Child:
         """Start it. Its own session keeps a Ctrl-C at the terminal from it: its parent decides when it ends."""
         libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
-        def end_with_parent() -> None:
+        def end_with_parent() -> None:  # at once: a worker that drains would keep its folder from the next start
             if libc is not None:
-                libc.prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
+                libc.prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
@@ -89,6 +96,10 @@ class Household:
         self.folder, self.port, self.slots, self.worker_name = folder, port, slots, worker_name
         self.server: Child | None = None
         self.worker: Child | None = None
+        self.hurry = asyncio.Event()
+        """Set: what still runs is killed now."""
+        self.say: Callable[[str], None] = lambda _: None
+        """Told what takes long when it stops."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -129,7 +140,7 @@ class Household:
     async def start_worker(self, enrolment_token: str) -> None:
         """Start it; it is here when the registry lists it."""
         arguments = ["worker", "--server", self.address or "", "--name", self.worker_name]
-        arguments += ["--work-dir", str(self.folder / "worker")]
+        arguments += ["--work-dir", str(self.folder / WORK_FOLDER)]
         arguments += ["--slots", str(self.slots)] if self.slots else []
         environ = {**plain_environment(), "ROTA_TOKEN": enrolment_token}  # others may read a command line
         self.worker = await Child.start("worker", arguments, self.folder / "worker.log", environ)
@@ -145,18 +156,47 @@ class Household:
                 wait.cancel()
         return waits[done.pop()]
 
-    async def stop(self, drain_s: float = DRAIN_S) -> None:
-        """End the worker: what runs may end within `drain_s`, then it is stopped; then the server."""
+    async def stop(self) -> None:
+        """End the worker, then the server. What runs may end, then it is cancelled; nothing of either is left."""
         if self.worker is not None and self.worker.runs:
             self.worker.signal(signal.SIGTERM)
-            if not await self.worker.ends_within(drain_s):
+            if not await self._ends_within(self.worker, DRAIN_S):
+                self.say("  stopping: jobs that still run are cancelled, with their grace      Ctrl-C again: kill them")
                 self.worker.signal(signal.SIGTERM)
-                if not await self.worker.ends_within(STOP_S):
+                if not await self._ends_within(self.worker, CANCEL_S):
+                    self.say("  stopping: jobs that still run are killed, and count as lost")
                     await self.worker.kill()
+                    await kill_jobs(self.folder / WORK_FOLDER)
         if self.server is not None and self.server.runs:
             self.server.signal(signal.SIGTERM)
             if not await self.server.ends_within(STOP_S):
                 await self.server.kill()
+
+    async def _ends_within(self, child: Child, timeout_s: float) -> bool:
+        """Whether it ended by itself in that time; False, at once, in a hurry."""
+        ending, hurry = asyncio.ensure_future(child.process.wait()), asyncio.ensure_future(self.hurry.wait())
+        await asyncio.wait({ending, hurry}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in (ending, hurry):
+            task.cancel()
+        return not child.runs
+
+
+async def kill_jobs(work_dir: Path) -> None:
+    """End what runs below the folder of a worker whose agent is gone, and the shepherd that watches over it."""
+    held = lock(work_dir)  # the shepherd speaks with its holder alone
+    if held is None:
+        return  # another worker has taken the folder over, and what runs there
+    link = Link(work_dir, STOP_S)
+    try:
+        hello = await link.connect()
+        link.kill([job.attempt_id for job in hello.running])
+        link.say(Leave())
+        with contextlib.suppress(ShepherdGone, TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                while True:  # it ends when nothing of them is left
+                    await link.events()
+    finally:
+        os.close(held)
 
 
 async def is_ready(address: str | None) -> bool:

@@ -30,11 +30,16 @@ class Option(click.Option):
         return spelling, f"{words}  [env: {self.said_env}]" if self.said_env else words
 
 
+SET_IN_JOBS = frozenset({"ROTA_JOB_ID", "ROTA_ATTEMPT", "ROTA_RESULT"})
+"""Variables that every job finds: inside a job they must not be taken for somebody's options."""
+
+
 def option(*spellings: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401  (click's own attributes)
     """`@click.option` with `envvar` taken from the longest spelling: `--work-dir` is ROTA_WORK_DIR."""
     longest = max(spellings, key=len).split("/")[0]
-    if not attributes.get("is_flag"):
-        attributes.setdefault("envvar", "ROTA_" + longest.strip("-").replace("-", "_").upper())
+    variable = "ROTA_" + longest.strip("-").replace("-", "_").upper()
+    if not attributes.get("is_flag") and variable not in SET_IN_JOBS:
+        attributes.setdefault("envvar", variable)
     return click.option(*spellings, cls=Option, **attributes)
 
 
@@ -95,7 +100,10 @@ class ShortHelp(click.Command):
 
 
 class Command(ShortHelp):
-    """A command of `rota`. `examples` are lines of a shell, with `# …` behind them where words help."""
+    """A command of `rota`. `examples` are lines of a shell, with `# …` behind them where words help.
+
+    `missing` is what to do where the server knows no such thing as was asked for; else it is taken for a job.
+    """
 
     def __init__(
         self,
@@ -103,9 +111,11 @@ class Command(ShortHelp):
         examples: Sequence[str] = (),
         asks_server: bool = True,
         prints_json: bool = True,
+        missing: str | None = None,
         **attributes: Any,  # noqa: ANN401  (click's own)
     ) -> None:
         super().__init__(*arguments, **attributes)
+        self.missing = missing
         self.examples = tuple(examples)
         if prints_json:
             self.params.append(shared("--json", "as_json", JSON_HELP, is_flag=True))
@@ -115,6 +125,11 @@ class Command(ShortHelp):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, repeated(args, self.params))
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  (click's own)
+        if self.missing is not None:
+            ctx.ensure_object(Settings).missing = self.missing
+        return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)

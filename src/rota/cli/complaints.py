@@ -13,7 +13,16 @@ from rota.cli.terminal import printable
 from rota.client.profile import NoServer
 from rota.client.transport import NotReached, NotUnderstood
 from rota.client.unpack import UnsafeArchive
-from rota.protocol.problems import TYPE_PREFIX, Forbidden, Internal, InvalidRequest, NotFound, Problem, Unauthenticated
+from rota.protocol.problems import (
+    TYPE_PREFIX,
+    Forbidden,
+    Internal,
+    InvalidRequest,
+    NotFound,
+    Problem,
+    TooLarge,
+    Unauthenticated,
+)
 
 CODES: dict[type[Problem], Code] = {
     NotFound: Code.NOT_FOUND,
@@ -22,7 +31,7 @@ CODES: dict[type[Problem], Code] = {
     InvalidRequest: Code.USAGE,
 }
 ADVICE: dict[type[Problem], str] = {
-    NotFound: "`rota list` shows the jobs there are.",
+    TooLarge: "All --inputs of a job may have about 48 MiB. Let the job fetch what is larger itself.",
     Unauthenticated: "Give a token with ROTA_TOKEN or --token; `rota env token --kind submit` makes one.",
     Forbidden: "Ask for a token of another kind, or of that environment.",
     InvalidRequest: "Mend that; the command's --help says what it takes.",
@@ -48,16 +57,21 @@ class Complaint:
     slug: str
     status: int | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    title: str = ""
 
 
 def complain(error: Exception, settings: Settings) -> int | None:
     """Say it on stderr and return the exit code; None, in silence, for what is no user's error but a fault of ours."""
-    complaint = explain(error)
+    complaint = explain(error, settings)
     if complaint is None:
         return None
     out = settings.output()
     if settings.as_json:
-        body = {"type": TYPE_PREFIX + complaint.slug, "title": complaint.slug, "status": complaint.status}
+        body = {
+            "type": TYPE_PREFIX + complaint.slug,
+            "title": complaint.title or in_words(complaint.slug),
+            "status": complaint.status,
+        }
         body |= {"detail": complaint.what, "advice": complaint.advice, "exit_code": complaint.code, **complaint.extra}
         out.complain(msgspec.json.encode(body).decode())
         return complaint.code
@@ -67,12 +81,17 @@ def complain(error: Exception, settings: Settings) -> int | None:
     return complaint.code
 
 
-def explain(error: Exception) -> Complaint | None:
+def in_words(slug: str) -> str:
+    """`Not reached` for `not-reached`, as the API's titles are."""
+    return slug.replace("-", " ").capitalize()
+
+
+def explain(error: Exception, settings: Settings) -> Complaint | None:
     """The words for it; None for what nobody expected."""
     found: Complaint | None = None
     match error:
         case Problem():
-            found = of_problem(error)
+            found = of_problem(error, settings)
         case NotReached() | NotUnderstood() | NoServer() | UnsafeArchive():
             what, stop, advice = str(error).partition(". ")
             found = Complaint(what + stop.strip(), advice, Code.OUR_SIDE, SLUGS[type(error)])
@@ -89,15 +108,10 @@ def explain(error: Exception) -> Complaint | None:
     return found
 
 
-def of_problem(problem: Problem) -> Complaint:
+def of_problem(problem: Problem, settings: Settings) -> Complaint:
     """What the server said."""
     kind = next((kind for kind in CODES if isinstance(problem, kind)), type(problem))
     fields = {"errors": problem.extra["errors"]} if problem.extra.get("errors") else {}
-    return Complaint(
-        problem.detail,
-        ADVICE.get(kind, ""),
-        CODES.get(kind, Code.OUR_SIDE),
-        problem.slug,
-        problem.status,
-        fields,
-    )
+    advice = settings.missing if kind is NotFound else ADVICE.get(kind, "")
+    code = CODES.get(kind, Code.OUR_SIDE)
+    return Complaint(problem.detail, advice, code, problem.slug, problem.status, fields, problem.title)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT_S = 5.0
 """How long a command goes on trying to reach the server where nobody says otherwise."""
-OUTAGE_S = 900.0
-"""How long a command that watches a job outlasts an outage of the server."""
+OUTAGE_S = 600.0
+"""How long a command that watches a job outlasts an outage of the server, where nobody says otherwise."""
 
 
 @dataclass
@@ -25,10 +25,13 @@ class Settings:
     profile: str | None = None
     insecure: bool = False
     request_timeout_s: float | None = None
+    outage_s: float = OUTAGE_S
     as_json: bool = False
     quiet: bool = False
     colour: str = "auto"
     debug: bool = False
+    missing: str = "`rota list` shows the jobs there are."
+    """What to do where the server knows no such thing; a command that asks for another thing says so."""
 
     @property
     def debugs(self) -> bool:
@@ -67,5 +70,5 @@ class Settings:
             "profile": self.profile,
             "insecure": self.insecure,
             "patience_s": REQUEST_TIMEOUT_S if patience_s is None else patience_s,
-            "outage_s": OUTAGE_S,
+            "outage_s": self.outage_s,
         }

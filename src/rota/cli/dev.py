@@ -39,7 +39,8 @@ def command(ctx: click.Context, *, port: int, data: Path | None, slots: int | No
     """Run a server and a worker on this machine, until Ctrl-C.
 
     Nobody else can reach them: they listen on this machine only. Jobs, logs and artifacts are kept in DIR and are
-    there again at the next start. In another terminal `rota run -- echo hello` finds this server by itself (with
+    there again at the next start. Ctrl-C gives what runs 3 s to end, then cancels it (SIGTERM, its grace, SIGKILL);
+    a second one kills it. In another terminal `rota run -- echo hello` finds this server by itself (with
     --data: where ROTA_DATA names the same folder).
     """
     import platformdirs  # noqa: PLC0415  (start-up time)
@@ -54,20 +55,25 @@ def command(ctx: click.Context, *, port: int, data: Path | None, slots: int | No
 
 
 async def keep_house(out: Output, folder: Path, port: int, slots: int | None, *, ours: bool) -> int:
-    """Start both, wait for Ctrl-C, SIGTERM or the end of one of them, end both. Returns the exit code."""
+    """Start both, wait for a signal or the end of one of them, end both. Returns the exit code."""
     from rota.cli.children import Household, died  # noqa: PLC0415  (start-up time)
 
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     stopping = asyncio.ensure_future(stop.wait())
     async with Household(folder, port, slots, f"{socket.gethostname() or 'worker'}-1") as house:
+        house.say = out.say
+
+        def obey() -> None:
+            (house.hurry if stop.is_set() else stop).set()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, obey)
         starting = asyncio.ensure_future(start(out, house))
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
             hint = "rota run -- echo hello" if ours else f"ROTA_DATA={folder} rota run -- echo hello"
-            out.data(f"  Try:   {hint}            Stop: Ctrl-C (jobs are kept)")
+            out.data(f"  Try:   {hint}            Stop: Ctrl-C (jobs are kept; what runs then is cancelled)")
         ended = asyncio.ensure_future(house.ended())
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if ended.done():

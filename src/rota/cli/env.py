@@ -20,6 +20,8 @@ EXAMPLES = (
     "rota env revoke lab 0192f3a1-…",
 )
 DEFAULT = "default"
+ENVIRONMENTS = "`rota env` shows the environments there are."
+CREDENTIALS = "`rota env credentials NAME` shows an environment's credentials, `rota env` the environments."
 
 
 @click.group(cls=DefaultGroup, default="list", examples=EXAMPLES)
@@ -48,7 +50,7 @@ def list_them(settings: Settings, *, quiet: bool) -> None:
         out.table(["NAME", "WORKER AUTH", "LABELS", "DESCRIPTION"], [row(one) for one in environments])
 
 
-@command.command(cls=Command, examples=("rota env show default",))
+@command.command(cls=Command, examples=("rota env show default",), missing=ENVIRONMENTS)
 @click.argument("name", default=DEFAULT)
 @click.pass_obj
 def show(settings: Settings, name: str) -> None:
@@ -94,7 +96,7 @@ def create(
     out.say(f"  a token for its workers: rota env token {made.name}")
 
 
-@command.command(cls=Command, examples=EXAMPLES[2:3])
+@command.command(cls=Command, examples=EXAMPLES[2:3], missing=ENVIRONMENTS)
 @click.argument("name", default=DEFAULT)
 @option(
     "--kind",
@@ -122,16 +124,20 @@ def token(
     out = settings.output()
     with settings.client() as client:
         made = client.create_credential(name, kind, expires_in_s=expires, uses=uses, note=note)
+        is_here = made.kind is not TokenKind.ENROLMENT or out.as_json or client.has_registry()
     if out.as_json:
         out.json(made)
         return
     out.data(made.token)
     out.say(f"  {made.kind} for {name}, until {made.expires_at or 'it is revoked'}      id {made.credential_id}")
     if made.kind is TokenKind.ENROLMENT:
-        out.say(f"  on the worker's machine: ROTA_TOKEN=… rota worker --server {client.endpoint.server}")
+        server = client.endpoint.server if is_here else "REGISTRY"
+        out.say(f"  on the worker's machine: ROTA_TOKEN=… rota worker --server {server}")
+        if not is_here:
+            out.say(f"  REGISTRY: the address of the WorkerRegistry, which is not at {client.endpoint.server}")
 
 
-@command.command(cls=Command, examples=EXAMPLES[3:4])
+@command.command(cls=Command, examples=EXAMPLES[3:4], missing=ENVIRONMENTS)
 @click.argument("name", default=DEFAULT)
 @option("--quiet", "-q", is_flag=True, help="Print ids only.")
 @click.pass_obj
@@ -160,7 +166,7 @@ def credentials(settings: Settings, name: str, *, quiet: bool) -> None:
         out.table(["ID", "KIND", "CREATED", "EXPIRES", "USES LEFT", "NOTE"], rows)
 
 
-@command.command(cls=Command, examples=EXAMPLES[4:])
+@command.command(cls=Command, examples=EXAMPLES[4:], missing=CREDENTIALS)
 @click.argument("name")
 @click.argument("credential_id", metavar="CREDENTIAL_ID")
 @click.pass_obj

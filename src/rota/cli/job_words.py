@@ -1,5 +1,7 @@
 """How a job went, in words."""
 
+import shlex
+
 import click
 
 from rota.cli.exit_codes import Code, of_job
@@ -11,6 +13,8 @@ from rota.protocol.job_finished import Reason, Uncollected
 from rota.protocol.states import JobState
 from rota.protocol.wire import parse_timestamp
 
+NOT_EXECUTABLE = 126
+
 
 def closing_line(job: Job) -> str:
     """`✗ exit 3 after 0.2 s      again: rota retry last      what happened: rota flow last`."""
@@ -21,6 +25,18 @@ def closing_line(job: Job) -> str:
     if duration_s is not None:
         words += f" after {say_duration(duration_s)}"
     return words if good else f"{words}      again: rota retry last      what happened: rota flow last"
+
+
+def not_executable(job: Job) -> str | None:
+    """What to do where the command was one of the job's inputs, and had no executable bit there; else None."""
+    command, code = job.spec.command, job.result.exit_code if job.result is not None else None
+    if code != NOT_EXECUTABLE or not command:
+        return None
+    path = command[0].removeprefix("./")
+    if path not in {one.path for one in job.spec.inputs}:
+        return None
+    name = shlex.quote(printable(path))
+    return f"  an input comes without its executable bit; name what reads it: rota run --input {name} -- sh {name}"
 
 
 def how_it_ended(job: Job) -> str:

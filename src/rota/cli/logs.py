@@ -1,6 +1,7 @@
 """`rota logs`: what a job has written, and writes."""
 
 import asyncio
+import contextlib
 import tempfile
 
 import click
@@ -8,6 +9,7 @@ import click
 from rota.cli.command import Command, option
 from rota.cli.context import Settings
 from rota.cli.exit_codes import Code
+from rota.cli.outage import outage_option, outlasted
 
 PIECE_SIZE_BYTES = 64 * 1024
 
@@ -15,6 +17,7 @@ PIECE_SIZE_BYTES = 64 * 1024
 @click.command(
     cls=Command,
     prints_json=False,
+    missing="`rota show ID` shows a job's attempts, `rota list` the jobs.",
     examples=(
         "rota logs last",
         "rota logs -f 0192f3a1                 # from its first byte to its end",
@@ -24,6 +27,7 @@ PIECE_SIZE_BYTES = 64 * 1024
 @click.argument("job_id", metavar="ID")
 @option("--follow", "-f", is_flag=True, help="Go on until the job has ended.")
 @option("--attempt", metavar="N", type=click.IntRange(1), help="The log of this try; else of the newest.")
+@outage_option
 @click.pass_context
 def command(ctx: click.Context, job_id: str, *, follow: bool, attempt: int | None) -> None:
     """Print what a job has written.
@@ -55,8 +59,9 @@ def command(ctx: click.Context, job_id: str, *, follow: bool, attempt: int | Non
                 writer.finish()
                 return Code.OK
             job = await client.job(found)
-            with Interrupts() as interrupts:
-                whole = await Watch(client, out, "leave").show(job, job.follow(), interrupts)
+            with Interrupts() as interrupts, outlasted(client, settings, f"rota logs -f {found}"):
+                async with contextlib.aclosing(job.follow()) as stream:
+                    whole = await Watch(client, out, "leave").show(job, stream, interrupts)
             return Code.OK if whole else Code.INTERRUPTED
 
     ctx.exit(asyncio.run(show()))

@@ -50,8 +50,8 @@ SENTENCES = {name: words for section in SECTIONS.values() for name, words in sec
 ALIASES = {"ls": "list", "log": "logs", "environments": "env"}
 EXAMPLES = (
     "rota dev                                  # a server and a worker, here",
-    "rota run -- make -j4                      # in another terminal",
-    "rota run --artifact 'out/**' --fetch . -- ./build.sh",
+    "rota run -- echo hello                    # in another terminal",
+    "rota run --input data.csv -- sort data.csv      # a job's folder holds its --inputs, and nothing else",
     "rota logs -f last",
 )
 INTERRUPTED = 130
@@ -133,6 +133,9 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("rota: interrupted", err=True)
         return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as nothing_said:  # the help, as it is
+        nothing_said.show()
+        return nothing_said.exit_code
     except Exception as error:
         from rota.cli.complaints import complain  # noqa: PLC0415  (start-up time)
 

@@ -32,8 +32,9 @@ MARKS: dict[str, tuple[str, str]] = {
     "offline": (IDLE, "bright_black"),
 }
 """A state has a mark and a word; the colour only repeats them."""
-MAY_BE_CUT = frozenset({"WHAT", "LABELS", "DESCRIPTION", "NOTE"})
-"""Columns that give way first on a narrow terminal."""
+MAY_BE_CUT = (("WHAT", 12), ("LABELS", 6), ("DESCRIPTION", 11), ("NOTE", 4), ("ENVIRONMENT", 7), ("WHAT", 4))
+"""Columns that give way on a narrow terminal, in this order, each down to so many cells; no other is ever cut."""
+GAP = "  "
 
 
 class Output:
@@ -61,6 +62,10 @@ class Output:
         with for_a_reader():
             click.echo(body.decode())
 
+    def name(self, text: str) -> str:
+        """A file's name, as `ls` tells it: as it is into a pipe, on a terminal quoted where it is no plain line."""
+        return text if not is_terminal(sys.stdout) else quoted(text)
+
     def say(self, text: str) -> None:
         """A line on stderr, for a person; not with --quiet."""
         if not self.quiet:
@@ -71,7 +76,10 @@ class Output:
         click.echo(text, err=True, color=self.colours_err)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A row each. Where no terminal looks nothing is cut; on one, only the columns that may be (MAY_BE_CUT)."""
+        """A row each. Where no terminal looks nothing is cut; on one, only the columns that may be (MAY_BE_CUT).
+
+        A row that is still too long for the terminal goes on in the next line: no id and no state is ever cut.
+        """
         rows = [[click.unstyle(cell) if not self.colours_out else cell for cell in row] for row in rows]
         if is_terminal(sys.stdout):
             self._drawn(columns, rows)
@@ -79,22 +87,34 @@ class Output:
         widths = [max(len(click.unstyle(row[i])) for row in [columns, *rows]) for i in range(len(columns))]
         for row in [columns, *rows]:
             padded = (cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True))
-            self.data("  ".join(padded).rstrip())
+            self.data(GAP.join(padded).rstrip())
 
     def _drawn(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         from rich.console import Console  # noqa: PLC0415  (start-up time)
-        from rich.table import Table  # noqa: PLC0415  (start-up time)
         from rich.text import Text  # noqa: PLC0415  (start-up time)
 
-        table = Table(box=None, pad_edge=False, header_style="bold" if self.colours_out else "")
-        for column in columns:
-            table.add_column(column, no_wrap=column not in MAY_BE_CUT)
-        for row in rows:
-            cells = [Text.from_ansi(cell) for cell in row]
-            for cell in cells:
-                cell.no_wrap, cell.overflow = True, "ellipsis"
-            table.add_row(*cells)
-        Console(no_color=not self.colours_out, highlight=False).print(table)
+        console = Console(no_color=not self.colours_out, highlight=False, soft_wrap=True)
+        head = [Text(column, style="bold" if self.colours_out else "") for column in columns]
+        lines = [head, *([Text.from_ansi(cell) for cell in row] for row in rows)]
+        natural = [max(line[i].cell_len for line in lines) for i in range(len(columns))]
+        widths = fitted(columns, natural, console.width)
+        for line in lines:
+            for cell, width in zip(line, widths, strict=True):
+                cell.truncate(width, overflow="ellipsis", pad=True)
+            row = Text(GAP).join(line)
+            row.rstrip()
+            console.print(row)
+
+
+def fitted(columns: Sequence[str], natural: Sequence[int], room: int) -> list[int]:
+    """Each column's width in cells: its natural one, less what those that may be cut give for the sake of `room`."""
+    widths = list(natural)
+    for name, least in MAY_BE_CUT:
+        over = sum(widths) + len(GAP) * (len(widths) - 1) - room
+        if over > 0 and name in columns:
+            at = columns.index(name)
+            widths[at] = max(min(least, widths[at]), widths[at] - over)
+    return widths
 
 
 @contextmanager
@@ -124,6 +144,19 @@ def is_terminal(stream: TextIO | Any) -> bool:  # noqa: ANN401  (a replaced stre
         return bool(stream.isatty())
     except (ValueError, AttributeError):  # closed here, or before this program began
         return False
+
+
+def quoted(text: str) -> str:
+    """The name; where a terminal would obey something in it, as a shell's `$'…'`."""
+    if printable(text) == text:
+        return text
+    plain = text.replace("\\", "\\\\").replace("'", "\\'")
+    return "$'" + "".join(letter if printable(letter) == letter else escaped(letter) for letter in plain) + "'"
+
+
+def escaped(letter: str) -> str:
+    """An `n` behind a backslash, or a code point in hexadecimal: one letter in a shell's `$'…'`."""
+    return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(letter, f"\\u{ord(letter):04x}")
 
 
 def marked(state: str) -> str:

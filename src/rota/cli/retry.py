@@ -7,11 +7,13 @@ import click
 from rota.cli.command import Command, option
 from rota.cli.context import Settings
 from rota.cli.exit_codes import Code
+from rota.cli.outage import outage_option, outlasted
 
 
 @click.command(cls=Command, examples=("rota retry last", "rota retry -d 0192f3a1"))
 @click.argument("job_id", metavar="ID")
 @option("--detach", "-d", is_flag=True, help="Come back at once; the job goes on.")
+@outage_option
 @click.pass_context
 def command(ctx: click.Context, job_id: str, *, detach: bool) -> None:
     """Run an ended job once more.
@@ -33,7 +35,7 @@ def command(ctx: click.Context, job_id: str, *, detach: bool) -> None:
             if detach:
                 out.json(job.data) if out.as_json else out.data(job.id)
                 return Code.OK
-            with Interrupts() as interrupts:
+            with Interrupts() as interrupts, outlasted(client, settings, f"rota logs -f {found}"):
                 return await Watch(client, out, "ask").to_its_end(job, interrupts)
 
     ctx.exit(asyncio.run(retry_and_watch()))

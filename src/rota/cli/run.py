@@ -11,6 +11,7 @@ from rota.cli.command import Command, option
 from rota.cli.context import Settings
 from rota.cli.exit_codes import Code
 from rota.cli.failure import Failure
+from rota.cli.outage import outage_option, outlasted
 from rota.cli.spec_options import SpecOptions, make_spec, spec_options
 
 if TYPE_CHECKING:
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
     cls=Command,
     context_settings={"allow_interspersed_args": False},
     examples=(
-        "rota run -- make -j4",
-        "rota run --input data.csv --artifact 'out/**' --fetch . -- ./report.sh data.csv",
-        "rota run --require os=linux --env STAGE=test --timeout 1h30m -- pytest -q",
-        "rota run -d -- ./nightly.sh            # print the id and come back at once",
+        "rota run -- echo hello",
+        "rota run --input build.sh -- sh build.sh       # its folder holds its --inputs, and nothing else",
+        "rota run --input data.csv --artifact sorted.csv --fetch . -- sort -o sorted.csv data.csv",
+        "rota run --require gpu=yes --env STAGE=test --timeout 1h30m -- sh -c 'echo $STAGE'",
+        "rota run -d -- sleep 60                # print the id and come back at once",
     ),
 )
 @spec_options
+@outage_option
 @option("--detach", "-d", is_flag=True, help="Print the id and come back; the job goes on.")
 @option(
     "--fetch",
@@ -56,7 +59,8 @@ def command(
     """Run a command on a worker, show its log, exit with its code.
 
     What the job writes to stdout and stderr comes to stdout, in the order written; Rota's own words go to stderr.
-    A lost connection is taken up again and never looks like the job's end.
+    A lost connection is taken up again and never looks like the job's end; a server that stays away is asked again
+    for --outage-timeout, then the code is 125.
 
     Exit code: the command's own; 128+N where signal N ended it; 120 its worker was lost, 121 cancelled, 122 never
     started, 124 timed out, 125 the server was not reached or failed, 130 left running after Ctrl-C.
@@ -80,7 +84,8 @@ def command(
                     out.json(job.data) if out.as_json else out.data(job.id)
                     out.say("  goes on without you      its log: rota logs -f last      stop it: rota cancel last")
                     return Code.OK
-                code = await watch.to_its_end(job, interrupts)
+                with outlasted(client, settings, f"rota logs -f {job.id}"):
+                    code = await watch.to_its_end(job, interrupts)
             if fetch is not None and job.ended:
                 for path in await job.download_all(fetch):
                     out.say(f"  fetched {path}")

@@ -55,7 +55,8 @@ def spec_options(function: F) -> F:
             option("--env", "-e", metavar=PAIR, multiple=True,
                    help="A variable for the job; KEY alone takes it from here. Repeatable."),
             option("--input", "-i", metavar="PATH[:DEST]", multiple=True,
-                   help="A file or folder put into the job's folder before it starts. Repeatable."),
+                   help="A file or folder put into the job's folder before it starts; about 48 MiB in all, and without "
+                   "the executable bit (so: -- sh build.sh). Repeatable."),
             option("--artifact", "-a", metavar="GLOB", multiple=True,
                    help="Files to bring back, such as 'out/**'. Repeatable."),
             option("--timeout", metavar="S", type=Duration(), help="Longest run; then SIGTERM to all its processes."),
@@ -149,6 +150,8 @@ def read_inputs(given: str) -> list[dict[str, str]]:
         return [as_input(path, destination)]
     found = sorted(file for file in path.rglob("*") if file.is_file())
     names = [file.relative_to(path).as_posix() for file in found]
+    if not found:
+        raise click.UsageError(f"--input: {path} holds no file, and a folder alone cannot be sent.")
     prefix = "" if destination == "." else f"{destination}/"
     return [as_input(file, prefix + name) for file, name in zip(found, names, strict=True)]
 

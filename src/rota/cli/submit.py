@@ -14,8 +14,8 @@ from rota.cli.spec_options import SpecOptions, make_spec, spec_options
     cls=Command,
     context_settings={"allow_interspersed_args": False},
     examples=(
-        "rota submit -- make test",
-        "rota submit --require gpu=yes --timeout 2h --artifact 'model/*' -- python train.py",
+        "rota submit -- sleep 60",
+        "rota submit --require gpu=yes --timeout 2h --input build.sh --artifact 'out/**' -- sh build.sh",
         "ID=$(rota submit --script build.sh) && rota wait $ID",
     ),
 )

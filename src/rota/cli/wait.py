@@ -7,6 +7,7 @@ import click
 from rota.cli.command import Command, option
 from rota.cli.context import Settings
 from rota.cli.exit_codes import Code, of_jobs
+from rota.cli.outage import outage_option, outlasted
 from rota.cli.quantities import Duration
 from rota.protocol.job import Job
 
@@ -32,6 +33,7 @@ OVER = Code.WAIT_OVER
     envvar="ROTA_WAIT_TIMEOUT",
     help="Stop waiting after this long; the jobs go on.",
 )
+@outage_option
 @option("--quiet", "-q", is_flag=True, help="Say nothing; the exit code tells.")
 @click.pass_context
 def command(ctx: click.Context, job_ids: tuple[str, ...], *, wait_timeout: float | None, quiet: bool) -> None:
@@ -55,7 +57,9 @@ def command(ctx: click.Context, job_ids: tuple[str, ...], *, wait_timeout: float
 
             async def wait_for(job_id: str) -> Job:
                 async with few:
-                    return (await client.wait(job_id)).data
+                    job = await client.job(job_id)  # a server that was never there is not waited for
+                    with outlasted(client, settings, f"rota wait {' '.join(ids)}"):
+                        return (job if job.ended else await job.wait()).data
 
             try:
                 async with asyncio.timeout(wait_timeout), asyncio.TaskGroup() as group:

@@ -11,13 +11,14 @@ import click
 
 from rota.cli.exit_codes import Code, of_job
 from rota.cli.failure import Failure
-from rota.cli.job_words import closing_line, uncollected
+from rota.cli.job_words import closing_line, not_executable, uncollected
 from rota.cli.output import Output, for_a_reader, is_terminal
 from rota.cli.terminal import Cleaner
 from rota.client import AsyncClient, AsyncJob, LogStream
 from rota.protocol.problems import Conflict
 
 QUESTION = "  Ctrl-C: [c]ancel the job, [l]eave it running, or [g]o on watching?"
+ANSWERS = ("cancel", "leave", "go")
 UNCOLLECTED_MAX = 20
 """How many files that could not be brought back are told one by one."""
 
@@ -113,6 +114,8 @@ class Watch:
         if self.out.as_json:
             self.out.json(job.data)
         self.out.say(closing_line(job.data))
+        if (advice := not_executable(job.data)) is not None:
+            self.out.say(advice)
         return of_job(job.data)
 
     async def waited(self, job: AsyncJob, interrupts: Interrupts) -> bool:
@@ -183,11 +186,10 @@ def ask(interrupts: Interrupts) -> str:
     """What a person at the terminal wants: `cancel`, `leave` or `go`. A second Ctrl-C leaves."""
     interrupts.pause()
     try:
-        letter = click.prompt(
-            QUESTION, type=click.Choice(["c", "l", "g"]), default="l", show_choices=False, err=True, prompt_suffix=" "
-        )
+        words = click.Choice([word for answer in ANSWERS for word in (answer[0], answer)], case_sensitive=False)
+        word = click.prompt(QUESTION, type=words, default="l", show_choices=False, err=True, prompt_suffix=" ")
     except click.Abort:
-        letter = "l"
+        word = "l"
     finally:
         interrupts.listen()
-    return {"c": "cancel", "l": "leave", "g": "go"}[letter]
+    return next(answer for answer in ANSWERS if answer.startswith(word))

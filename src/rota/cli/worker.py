@@ -48,6 +48,7 @@ MEBIBYTE = 1024 * 1024
 @option(
     "--log-size-bytes-max",
     metavar="N",
+    envvar="ROTA_WORKER_LOG_SIZE_BYTES_MAX",
     type=click.IntRange(1),
     default=256 * MEBIBYTE,
     help="The longest log of a job; what is beyond is cut, with a mark, and the job goes on.",
@@ -55,6 +56,7 @@ MEBIBYTE = 1024 * 1024
 @option(
     "--artifact-size-bytes-max",
     metavar="N",
+    envvar="ROTA_WORKER_ARTIFACT_SIZE_BYTES_MAX",
     type=click.IntRange(1),
     default=10 * 1024 * MEBIBYTE,
     help="The largest file that a job may bring back; a larger one is told as a problem.",
@@ -62,12 +64,14 @@ MEBIBYTE = 1024 * 1024
 @option(
     "--disk-free-bytes-min",
     metavar="N",
+    envvar="ROTA_WORKER_DISK_FREE_BYTES_MIN",
     type=click.IntRange(0),
     default=256 * 1024,
     help="With less room in its folder it asks for no job; 0: no such mark.",
 )
 @option(
     "--spool-size-bytes-max",
+    envvar="ROTA_WORKER_SPOOL_SIZE_BYTES_MAX",
     metavar="N",
     type=click.IntRange(1),
     default=50 * 1024 * MEBIBYTE,

@@ -201,6 +201,9 @@ class Client:
     def flow_text(self, job_id: str, form: FlowFormat) -> str:
         return self._run(self._client.flow_text(job_id, form))
 
+    def has_registry(self) -> bool:
+        return self._run(self._client.has_registry())
+
     def workers(self) -> list[Worker]:
         return self._run(self._client.workers())
 

@@ -58,6 +58,8 @@ class AsyncClient:
     ) -> None:
         self.endpoint = find_endpoint(server, token, profile=profile, insecure=insecure)
         self._transport = Transport(self.endpoint, patience_s, world)
+        self.outage = self._transport.outage
+        """Whether a server that answered before is away; its `tell` may be set, to be told."""
         self._jobs = JobCalls(self._transport, outage_s)
         self._places = PlaceCalls(self._transport)
         self.upkeep = UpkeepCalls(self._transport)
@@ -137,7 +139,7 @@ class AsyncClient:
         """
         found = [artifact for artifact in await self.artifacts(job_id) if artifact.path == path]
         if not found:
-            raise NotFound(f"The job has no artifact `{path}`. `rota artifacts {job_id}` lists those that it has.")
+            raise NotFound(f"The job {job_id} has no artifact `{path}`.")
         return await download(self._transport, JobId(job_id), found[0], Path(to), path.rpartition("/")[2])
 
     async def download_all(self, job_id: str, to: str | Path) -> list[Path]:
@@ -164,6 +166,10 @@ class AsyncClient:
             return body.decode("utf-8")
         except UnicodeDecodeError:
             raise NotUnderstood(f"{self.endpoint.server} sent a flow that is no text.") from None
+
+    async def has_registry(self) -> bool:
+        """Whether workers enrol at this very address; not so where the WorkerRegistry runs apart."""
+        return await self._places.has_registry()
 
     async def workers(self) -> list[Worker]:
         """Workers as the registry knows them, by name."""

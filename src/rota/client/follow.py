@@ -5,6 +5,7 @@ Only the event `end` ends it. A stream that stops without one was dropped, and i
 
 import base64
 import binascii
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -82,9 +83,10 @@ class LogStream:
         while self.end is None:
             self._connected_at = self.transport.world.monotonic()
             try:
-                async for piece in self._read_once():
-                    self._patience.begin()
-                    yield piece
+                async with contextlib.aclosing(self._read_once()) as pieces:
+                    async for piece in pieces:
+                        self._patience.begin()
+                        yield piece
                 if self.end is None:
                     await self._after(Broken(EOFError("the stream broke off"), sent=True))
             except Broken as broken:
@@ -114,43 +116,53 @@ class LogStream:
         async with self.transport.open(call) as response:
             if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
                 raise NotUnderstood(f"{self.transport.endpoint.server} does not stream logs as a Rota server does.")
-            resumed = self._last_id is not None
-            async for event in read_events(response.aiter_bytes()):
-                if event.name == "end":
-                    self.end = read(event, End)
+            async with (
+                contextlib.aclosing(read_events(response.aiter_bytes())) as events,
+                contextlib.aclosing(self._heed(events)) as pieces,
+            ):
+                async for piece in pieces:
+                    yield piece
+
+    async def _heed(self, events: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
+        """The bytes that they bring, until one of them ends the stream."""
+        resumed = self._last_id is not None
+        async for event in events:
+            if event.name == "end":
+                self.end = read(event, End)
+                return
+            if event.name == "attempt":
+                number = read(event, AttemptBegan).number
+                elsewhere = resumed and number != self.attempt
+                self.attempt = number
+                if elsewhere:  # our offset was that of another try: this one is read from its start
+                    self._last_id = None
                     return
-                if event.name == "attempt":
-                    number = read(event, AttemptBegan).number
-                    elsewhere = resumed and number != self.attempt
-                    self.attempt = number
-                    if elsewhere:  # our offset was that of another try: this one is read from its start
-                        self._last_id = None
-                        return
-                    self._last_id = self._last_id if resumed else None
-                elif event.name == "message":
-                    yield decode(event.data)
-                    self._last_id = event.id or self._last_id
-                resumed = False
+                self._last_id = self._last_id if resumed else None
+            elif event.name == "message":
+                yield decode(event.data)
+                self._last_id = event.id or self._last_id
+            resumed = False
 
 
 async def read_events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[Event]:
     """Server-sent events out of bytes; comments are passed over. Source: WHATWG HTML, "Parsing an event stream"."""
     name, event_id = "", None
     data: list[str] = []
-    async for line in read_lines(pieces):
-        if not line:
-            if name or data:
-                yield Event(name or "message", "\n".join(data), event_id)
-            name, data, event_id = "", [], None
-            continue
-        field, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if field == "event":
-            name = value
-        elif field == "data":
-            data.append(value)
-        elif field == "id":
-            event_id = value
+    async with contextlib.aclosing(read_lines(pieces)) as lines:
+        async for line in lines:
+            if not line:
+                if name or data:
+                    yield Event(name or "message", "\n".join(data), event_id)
+                name, data, event_id = "", [], None
+                continue
+            field, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            if field == "event":
+                name = value
+            elif field == "data":
+                data.append(value)
+            elif field == "id":
+                event_id = value
 
 
 async def read_lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[str]:

@@ -5,14 +5,14 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Literal, TypedDict, Unpack
 from urllib.parse import quote
 
-from rota.client.transport import Call, NotReached, Transport
+from rota.client.transport import Call, Transport
 from rota.protocol import job as protocol
 from rota.protocol.ids import JobId
-from rota.protocol.problems import InvalidRequest, RateLimited, Unavailable
+from rota.protocol.problems import InvalidRequest
 from rota.protocol.states import ENDED
 
-HELD_S_MAX = 60.0
-"""Longest that the server holds a question for a job's end."""
+HELD_S_MAX = 30.0
+"""Longest that the server is asked to hold a question for a job's end: one that is silent for longer is away."""
 READ_MARGIN_S = 15.0
 ANSWER_S = 2.0
 """How long after the end of a wait its answer may still come."""
@@ -120,26 +120,23 @@ class JobCalls:
     async def until_ended(self, job_id: JobId, deadline: float | None) -> protocol.Job | None:
         """The job once it has ended; None where it still goes on at `deadline` (of the world's clock)."""
         world = self.transport.world
-        out_since: float | None = None
         while True:
             left_s = HELD_S_MAX if deadline is None else max(0.0, deadline - world.monotonic())
-            try:
-                job = await self.held(job_id, min(HELD_S_MAX, left_s))
-            except (NotReached, Unavailable, RateLimited):
-                out_since = world.monotonic() if out_since is None else out_since
-                if world.monotonic() - out_since > self.outage_s:
-                    raise
-                continue
-            out_since = None
+            job = await self.held(job_id, min(HELD_S_MAX, left_s))
             if job.state in ENDED:
                 return job
             if deadline is not None and world.monotonic() >= deadline:
                 return None
 
     async def held(self, job_id: JobId, held_s: float) -> protocol.Job:
-        """The job as soon as it has ended, or as it is when `held_s` seconds are over."""
-        path, params = path_of(job_id), {"wait_s": f"{held_s:g}"}
-        call = Call(method="GET", path=path, params=params, read_s=held_s + READ_MARGIN_S)
+        """The job as soon as it has ended, or as it is when `held_s` seconds are over. Outlasts an outage."""
+        call = Call(
+            method="GET",
+            path=path_of(job_id),
+            params={"wait_s": f"{held_s:g}"},
+            read_s=held_s + READ_MARGIN_S,
+            patience_s=self.outage_s,
+        )
         return await self.transport.ask(call, protocol.Job)
 
     async def cancel(self, job_id: str) -> protocol.Job:

@@ -10,6 +10,7 @@ from rota.protocol.worker import Worker, WorkerList
 
 ENVIRONMENTS = "/api/v1/environments"
 WORKERS = "/api/v1/workers"
+ENROLMENT = "/registry/v1/workers"
 
 
 class PlaceCalls:
@@ -17,6 +18,11 @@ class PlaceCalls:
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
+
+    async def has_registry(self) -> bool:
+        """Whether the registry's routes are among those that the server describes."""
+        described = await self.transport.ask(Call(method="GET", path="/openapi.json"), dict[str, Any])
+        return ENROLMENT in described.get("paths", {})
 
     async def workers(self) -> list[Worker]:
         """All that the caller may see, by name."""

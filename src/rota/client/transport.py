@@ -2,7 +2,7 @@
 
 import io
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
@@ -48,7 +48,10 @@ class Broken(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request. `repeatable` says that sending it twice does what sending it once does."""
+    """One request. `repeatable` says that sending it twice does what sending it once does.
+
+    `patience_s` is how long it is tried again; None: as long as the transport says.
+    """
 
     method: str
     path: str
@@ -57,6 +60,7 @@ class Call:
     headers: Mapping[str, str] | None = None
     repeatable: bool = True
     read_s: float = READ_S
+    patience_s: float | None = None
 
 
 class Patience:
@@ -84,6 +88,28 @@ class Patience:
         return True
 
 
+class Outage:
+    """Whether a server that has answered before is away. `tell` is told why when it begins, None when it ends."""
+
+    def __init__(self) -> None:
+        self.tell: Callable[[str | None], None] = lambda _: None
+        self.is_on = False
+        self._has_answered = False
+
+    def answered(self) -> None:
+        """The server is there."""
+        self._has_answered = True
+        if self.is_on:
+            self.is_on = False
+            self.tell(None)
+
+    def failed(self, broken: Broken) -> None:
+        """A try got no answer, or that of a server that stops or starts."""
+        if self._has_answered and not self.is_on and not isinstance(broken.cause, RateLimited):
+            self.is_on = True
+            self.tell(reason(broken.cause))
+
+
 class Transport:
     """One server, its token and a pool of connections. `patience_s` bounds the repeats of one call.
 
@@ -93,6 +119,7 @@ class Transport:
     def __init__(self, endpoint: Endpoint, patience_s: float, world: World | None = None) -> None:
         self.endpoint, self.patience_s = endpoint, patience_s
         self.world = world or SystemWorld()
+        self.outage = Outage()
         headers = {"User-Agent": f"rota/{rota.__version__}", "Rota-Protocol": "1"}
         if endpoint.token:
             headers["Authorization"] = f"Bearer {endpoint.token}"
@@ -132,7 +159,7 @@ class Transport:
 
     async def save(self, call: Call, body: BinaryIO) -> None:
         """Write the answer's bytes into the empty file `body`, then go back to its start. Raises as `read`."""
-        patience = Patience(self.world, self.patience_s)
+        patience = Patience(self.world, self.patience_s if call.patience_s is None else call.patience_s)
         while True:
             body.seek(0)
             body.truncate()
@@ -154,19 +181,30 @@ class Transport:
     @asynccontextmanager
     async def open(self, call: Call) -> AsyncGenerator[httpx2.Response]:
         """One try: the response, its body not yet read. Raises Broken where another try may help, Problem where not."""
-        request = self.request(call)
         try:
-            response = await self.http.send(request, stream=True)
+            response = await self.sent(self.request(call))
+        except Broken as broken:
+            self.outage.failed(broken)
+            raise
+        try:
+            if response.status_code >= FAILURE or response.is_redirect:
+                problem = await self.problem(response)
+                if isinstance(problem, Broken):
+                    self.outage.failed(problem)
+                raise problem
+            self.outage.answered()
+            yield response
+        finally:
+            await response.aclose()
+
+    async def sent(self, request: httpx2.Request) -> httpx2.Response:
+        """The head of the answer. Raises Broken where there was none."""
+        try:
+            return await self.http.send(request, stream=True)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise Broken(error, sent=False) from None
         except httpx2.TransportError as error:
             raise Broken(error, sent=True) from None
-        try:
-            if response.status_code >= FAILURE or response.is_redirect:
-                raise await self.problem(response)
-            yield response
-        finally:
-            await response.aclose()
 
     def request(self, call: Call) -> httpx2.Request:
         """What is sent for it. Raises InvalidRequest where that would be no request: too long, or no valid text."""
@@ -230,12 +268,16 @@ def trust(address: str) -> ssl.SSLContext | bool:
 
 def not_reached(endpoint: Endpoint, cause: Exception) -> NotReached:
     """The words for it."""
-    why = str(cause) or type(cause).__name__
     advice = (
         "Is it running? `rota dev` starts one here."
         if is_loopback(endpoint.server)
         else "Check the address and the network."
     )
     return NotReached(
-        f"The server {endpoint.server} (from {endpoint.server_origin}) cannot be reached: {why}. {advice}"
+        f"The server {endpoint.server} (from {endpoint.server_origin}) cannot be reached: {reason(cause)}. {advice}"
     )
+
+
+def reason(cause: Exception) -> str:
+    """Why, in a few words."""
+    return str(cause).rstrip(".") or type(cause).__name__

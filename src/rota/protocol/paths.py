@@ -18,8 +18,10 @@ def check_path(path: str, field: str) -> str:
         wrong = "is empty"
     elif "\0" in path:
         wrong = "contains NUL"
-    elif path.startswith("/") or "\\" in path or _DRIVE.match(path):
-        wrong = "must be relative and `/`-separated, without a drive"
+    elif _DRIVE.match(path):
+        wrong = f"begins with `{path[:2]}`, which some systems take for a drive; a colon there cannot be"
+    elif path.startswith("/") or "\\" in path:
+        wrong = "must be relative and `/`-separated, without a backslash"
     elif any(part in {"", ".", ".."} for part in parts):
         wrong = "must not contain empty parts, `.` or `..`"
     elif any("\ud800" <= letter <= "\udfff" for letter in path):

@@ -33,8 +33,8 @@ from rota.world import World
 
 _NO_JOB = JobId("")
 _LOOK_S = 0.1
-QUIET_S = 30.0
-"""The same trouble is told at most so often."""
+QUIET_S = 120.0
+"""Trouble that was not met for so long is over; the same is then told again."""
 
 
 @dataclass(frozen=True)
@@ -251,14 +251,16 @@ class Agent:
 
 
 class Trouble:
-    """Tells that a neighbour does not answer, but not every second."""
+    """Tells that a neighbour does not answer: once, until the reason is another, or it was over meanwhile."""
 
     def __init__(self, world: World, what: str) -> None:
         self._world = world
         self._what = what
-        self._told_at = float("-inf")
+        self._told = ""
+        self._met_at = float("-inf")
 
     def __call__(self, problem: Problem) -> None:
-        if self._world.monotonic() - self._told_at > QUIET_S:
-            self._told_at = self._world.monotonic()
-            say(f"{self._what} not received: {explain(problem)}")
+        present, why = self._world.monotonic(), explain(problem)
+        if why != self._told or present - self._met_at > QUIET_S:
+            say(f"{self._what} not received: {why}")
+        self._told, self._met_at = why, present

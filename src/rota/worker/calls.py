@@ -6,6 +6,7 @@ guarantees.md, F21.
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 import urllib.request
@@ -131,7 +132,16 @@ def _told_as_problems(timeout_s: float) -> Any:  # noqa: ANN401  (a context mana
     except aiohttp.ClientConnectorCertificateError as error:
         raise Unavailable(f"the server's certificate is not trusted: {error.certificate_error}") from None
     except (aiohttp.ClientError, OSError, ssl.SSLError, asyncio.IncompleteReadError) as error:
-        raise Unavailable(f"no connection: {str(error) or type(error).__name__}") from None
+        raise Unavailable(f"no connection: {_why(error)}") from None
+
+
+def _why(error: Exception) -> str:
+    """In the system's own words, without the client library's."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError):
+        known = cause.errno is not None and cause.errno > 0  # a resolver's numbers are others
+        return (os.strerror(cause.errno) if known and cause.errno else cause.strerror) or type(cause).__name__
+    return str(cause) or type(cause).__name__
 
 
 # What is asked with HEAD is answered without a body, so that the status alone tells: the attempt is unknown, or lost.

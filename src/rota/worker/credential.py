@@ -35,6 +35,9 @@ class Kept(msgspec.Struct, frozen=True):
     labels: dict[str, str]
     enrolled: Enrolled
     obtained_at: float
+    name: str | None = None
+    slots: int | None = None
+    """None: kept by a version that did not keep it."""
 
 
 def load(folder: Path) -> Kept | None:

@@ -31,8 +31,8 @@ from rota.world import SystemWorld, World
 
 T = TypeVar("T")
 _PR_SET_DUMPABLE = 4
-LEFT, FAILED, WRONG, REFUSED = 0, 1, 2, 4
-"""Exit codes: left in order; this machine or folder cannot do it; an option is wrong; the server does not want us."""
+LEFT, WRONG, REFUSED, FAILED = 0, 2, 4, 125
+"""Exit codes: left in order; an option is wrong; the server does not want us; this machine or folder cannot do it."""
 
 
 class Forgotten(Exception):
@@ -165,8 +165,8 @@ async def _enrolled(options: WorkerOptions, kept: Kept | None, world: World, cal
     refused = asyncio.Event()
     is_fresh = kept is None
     kept = relocated(kept, options.server_url) if kept else await _enrol(options, world, calls)
-    if kept.labels != options.labels and not is_fresh:
-        say("the labels are those that this worker enrolled with; to change them, enrol it anew in another --work-dir")
+    if not is_fresh:
+        say_what_stays(kept, options)
     enrolled = kept.enrolled
     for url in (enrolled.registry_url, enrolled.gateway_url):
         check_url(url, insecure=options.insecure)
@@ -193,7 +193,7 @@ async def _enrolled(options: WorkerOptions, kept: Kept | None, world: World, cal
         refused.clear()
         signals.obey(agent)
         say(
-            f"worker {options.name} enrolled in {enrolled.environment}; {options.slots} slots; "
+            f"worker {kept.name or options.name} enrolled in {enrolled.environment}; {options.slots} slots; "
             f"waiting for work at {gateway.url}"
         )
         spawn(credential.keep_fresh())
@@ -236,9 +236,20 @@ async def _enrol(options: WorkerOptions, world: World, calls: Calls) -> Kept:
                 say(f"{options.server_url} does not enrol this worker now ({explain(problem)}); trying until it does")
             await backoff.pause(problem)
         else:
-            kept = Kept(options.server_url, options.labels, enrolled, time.time())
+            kept = Kept(options.server_url, options.labels, enrolled, time.time(), options.name, options.slots)
             save(options.work_dir, kept)
             return kept
+
+
+def say_what_stays(kept: Kept, options: WorkerOptions) -> None:
+    """What the registry was told at enrolment it goes on showing, whatever this start was told."""
+    anew = "to change that, enrol it anew in another --work-dir"
+    if kept.labels != options.labels:
+        say(f"the labels are those that this worker enrolled with; {anew}")
+    if kept.name not in {None, options.name}:
+        say(f"the name is {kept.name}, with which this worker enrolled, and not {options.name}; {anew}")
+    if kept.slots not in {None, options.slots}:
+        say(f"it takes {options.slots} jobs at once; `rota workers` shows the {kept.slots} of its enrolment; {anew}")
 
 
 def _no_longer(options: WorkerOptions) -> str:
