@@ -372,7 +372,7 @@ async def test_a_full_disk_loses_no_result_and_ends_no_worker(
     assert report["result"]["exit_code"] == 7
     assert worker.process is not None
     assert worker.process.poll() is None
-    await eventually(lambda: not list((worker.work_dir / "jobs").glob("*/work/fill")))
+    await eventually(lambda: not list((worker.work_dir / "jobs").glob("*/*/fill")))
     assert (await server.report(server.offer("true")))["result"]["exit_code"] == 0
 
 
