@@ -142,6 +142,19 @@ def test_events_of_a_log_that_is_whole(place: Place, worker: HandWorker) -> None
     assert (told["state"], told["verdict"], told["result"]["exit_code"]) == ("finished", "failed", 4)
 
 
+def test_who_follows_a_job_that_is_run_once_more_is_shown_the_new_try_alone(place: Place, worker: HandWorker) -> None:
+    job, _ = place.ended(worker, log=b"first")
+    place.admin.post(f"/api/v1/jobs/{job}/retry")
+
+    with Events(place.admin, job, encoding="base64") as events:
+        [offer] = worker.get_job()
+        received(worker.finish(finished(offer["attempt_id"], b"second")))
+        told = list(events)
+
+    assert [event["event"] for event in told] == ["attempt", "message", "end"]
+    assert base64.b64decode(told[1]["data"]) == b"second"
+
+
 def test_events_carry_any_byte_in_base64(place: Place, worker: HandWorker) -> None:
     job, _ = place.ended(worker, log=BYTES)
 

@@ -144,6 +144,8 @@ class Desk:
                 changed.clear()
                 found = await self.job(caller, job)
                 attempt = _attempt(found, number)
+                if attempt is not None and attempt.attempt_id != current and _is_over_before(found, attempt, number):
+                    attempt = None  # the next one's log is what there is to follow
                 if attempt is not None and attempt.attempt_id != current:
                     if current is not None:
                         offset = 0
@@ -223,6 +225,11 @@ class Desk:
             await self._environments.environment(name)
         except NotFound:
             raise InvalidRequest.of(field, f"there is no environment `{name}`") from None
+
+
+def _is_over_before(job: Job, attempt: Attempt, number: int | None) -> bool:
+    """Whether the job goes on after this attempt, which nobody asked for by its number."""
+    return number is None and job.state not in ENDED and attempt.state not in HELD
 
 
 def _attempt(job: Job, number: int | None) -> Attempt | None:
