@@ -142,7 +142,7 @@ def test_a_work_folder_in_use_is_125(rota: Shell) -> None:
     folder = rota.folder / "work"
     folder.mkdir()
     with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.lockf(lock, fcntl.LOCK_EX)
         done = rota("worker", "--work-dir", str(folder), "--token", "t")
 
     assert done.returncode == 125

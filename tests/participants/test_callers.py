@@ -39,6 +39,8 @@ def allowed(route: Route) -> set[str]:
         ("/registry/", (READS if method == "get" else RULES) | {"service"}),
         ("/metrics", READS | {"service"}),
         ("/api/v1/environments/{name}/", RULES),
+        ("/api/v1/doctor", {"administrator"}),
+        ("/api/v1/backups", {"administrator"}),
         ("/api/v1/jobs", READS if method == "get" else WRITES),
         ("/api/", READS if method == "get" else RULES),
     ):

@@ -311,9 +311,14 @@ def test_only_who_administers_the_whole_server_may_ask(place: Place, kind: str) 
     assert place.admin.get("/api/v1/backups").json() == {"backups": []}
 
 
-def test_a_real_server_is_looked_over_in_all_its_parts(server: Server, place: Place) -> None:
-    told = place.admin.get("/api/v1/doctor").json()
+def test_a_real_server_is_looked_over_in_all_its_parts(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data")
+    try:
+        with server.client() as admin:
+            told = admin.get("/api/v1/doctor").json()
+            refused(admin.get("/api/v1/doctor/blobs", params={"cursor": "x"}), 422, "invalid-request", "cursor")
+    finally:
+        server.stop()
 
     assert {"databases", "disks", "clock", "blobs", "backups", "leases", "workers", "scheduler"} == {*told["looked_at"]}
     assert [one["code"] for one in told["findings"] if one["level"] == "fault"] == []
-    refused(place.admin.get("/api/v1/doctor/blobs", params={"cursor": "x"}), 422, "invalid-request", "cursor")
