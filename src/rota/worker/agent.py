@@ -43,22 +43,25 @@ class Neighbours:
 
     gateway: Gateway
     registry: Registry
+    link: Link
     heartbeat_s: float
 
 
 class Agent:
     """Composes the worker's parts, and passes on what the shepherd, the registry and signals say."""
 
-    def __init__(self, neighbours: Neighbours, options: WorkerOptions, world: World, spawn: Spawn) -> None:
+    def __init__(
+        self, neighbours: Neighbours, spool: Spool, options: WorkerOptions, world: World, spawn: Spawn
+    ) -> None:
         gateway, uploads = neighbours.gateway, asyncio.Semaphore(options.uploads_max)
         self._options = options
         self._world = world
         self._spawn = spawn
         self._heartbeat_s = neighbours.heartbeat_s
         self._held = HeldAttempts(options.slots)
-        self._link = Link(options.work_dir)
+        self._link = neighbours.link
         self._workspaces = Workspaces(options.work_dir)
-        self._spool = Spool(options.work_dir)
+        self._spool = spool
         self._logs = LiveLogs(gateway, world, options.log_flush_s, uploads)
         self._presence = Presence(neighbours.registry, self._held, world, options.status_timeout_s)
         self._reporter = Reporter(

@@ -23,11 +23,12 @@ from rota.worker.backoff import TRANSIENT, Backoff
 from rota.worker.calls import Calls, NotUnderstood, explain
 from rota.worker.credential import Credential, Kept, load, relocated, save
 from rota.worker.gateway import Gateway
-from rota.worker.link import ShepherdGone
+from rota.worker.link import Link, ShepherdGone
 from rota.worker.options import WorkerOptions, WrongOption, check_url
 from rota.worker.registry import Registry
 from rota.worker.room import LOOK_S, Room
 from rota.worker.say import say, say_own_error
+from rota.worker.spool import Spool
 from rota.world import SystemWorld, World
 
 T = TypeVar("T")
@@ -191,7 +192,8 @@ async def _enrolled(options: WorkerOptions, kept: Kept | None, world: World, cal
             background.add(task)
             task.add_done_callback(background.discard)
 
-        agent = Agent(Neighbours(gateway, registry, enrolled.heartbeat_s), options, world, spawn)
+        neighbours = Neighbours(gateway, registry, Link(options.work_dir), enrolled.heartbeat_s)
+        agent = Agent(neighbours, Spool(options.work_dir), options, world, spawn)
         ended = await agent.take_up()
         try:
             await agent.introduce()

@@ -50,10 +50,10 @@ def finished(end: Ended, note: Note, folder: Path, options: WorkerOptions) -> Fi
     )  # fmt: skip
 
 
-def unstarted(attempt: AttemptId, reason: Reason, message: str) -> Finished:
+def unstarted(attempt: AttemptId, reason: Reason, message: str, at: datetime) -> Finished:
     """The report of an attempt for which no process was made."""
     result = ReportedResult(exit_code=None, signal=None, reason=reason, message=message)
-    return Finished(attempt, result, log.EMPTY, [], None, timestamp(datetime.now(UTC)))
+    return Finished(attempt, result, log.EMPTY, [], None, timestamp(at))
 
 
 def bare(end: Ended) -> Finished:
