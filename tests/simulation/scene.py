@@ -1,0 +1,286 @@
+"""A whole Rota from one seed: services, workers, people, what goes wrong, and what must hold nevertheless."""
+
+import asyncio
+import contextlib
+import gc
+import io
+import random
+import shutil
+import sys
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from rota.protocol.spec import Spec
+from simulation.disk import Folder
+from simulation.driver import Driver, ProcessLoop, Violation
+from simulation.execution import Plan, artifacts_of, log_of
+from simulation.faults import Faults, Nemesis
+from simulation.machine import Machine
+from simulation.network import Network
+from simulation.people import People, Wish
+from simulation.process import Clock, Process, SimulatedWorld
+from simulation.services import PARTICIPANTS, Services, Terms, bytes_of
+from simulation.trace import Trace
+from simulation.watch import ENDED_WITH_RESULT, Watch
+
+REST_S = 400.0
+"""Within so long after the last fault every job has ended."""
+MEMORY = Path("/dev/shm")  # noqa: S108  (files that live for a moment; where it is missing, the ordinary place)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a seed ended."""
+
+    seed: int
+    violation: Violation | None
+    jobs: int
+    executions: int
+    messages: int
+    steps: int
+    simulated_s: float
+    trace: Trace
+    ids: list[str]
+    """Of the violation's job and its attempts."""
+
+
+class Scene:
+    """All of it."""
+
+    def __init__(self, seed: int, root: Path) -> None:
+        self.seed, self.root = seed, root
+        self.driver = Driver()
+        self.trace = Trace(self.driver)
+        self.watch = Watch(self.driver, self.trace)
+        self.processes: dict[str, Process] = {}
+        self.clocks: dict[str, Clock] = {}
+        self.block_s: dict[str, float] = {}
+        """Machines whose disk is slow, and by how much."""
+        chance = self.chance = self._chance("scene")
+        self.network = Network(self.driver, self._chance("network"), self.trace)
+        heartbeat_s = chance.choice((1.0, 2.0, 3.0))
+        self.terms = Terms(heartbeat_s, heartbeat_s * chance.choice((2, 3)))
+        blobs = Folder(root / "blobs", self._chance("blobs"))
+        self.services = Services(self._process, self.network, self.watch, blobs, self.terms)
+        together = {"server": PARTICIPANTS}
+        apart = {name: (name,) for name in PARTICIPANTS}
+        self.services.groups = chance.choice((together, apart, {"server": PARTICIPANTS[:3], "scheduler": ("scheduler",)}))
+        count = chance.choice((2, 2, 3, 3, 4, 5)) if chance.random() < 0.97 else chance.choice((12, 24, 36))
+        self.machines = [self._machine(index) for index in range(count)]
+        self.faults = Faults.drawn(self._chance("kinds"))
+        self.nemesis = Nemesis(self, self.faults, self._chance("faults"))
+        self._by_name = {machine.name: machine for machine in self.machines}
+        self.watch.spooled = lambda name: self._by_name[name].folder.durable(self._by_name[name].folder.root / "spool")
+        self.watch.ledger.finished = self.watch.check_finish
+
+    def run(self) -> None:
+        """From the first start until every job has ended, or an invariant has not held."""
+        self.nemesis.begin()
+        for name in (*self.services.groups, *self._by_name):
+            self.driver.after(self.chance.random() * 0.5, self.start, name)
+        people = People(self._process("people", "people"), self.network, self.watch, self._chance("people"))
+        people.wish(self._wishes())
+        self.driver.run(self.faults.until_s + REST_S, lambda: self._is_over(people))
+        if self.watch.violation is None:
+            self._check_the_end(people)
+
+    def start(self, name: str) -> None:
+        """A process that is not there."""
+        process = self.processes.get(name)
+        if process is not None and process.is_alive:
+            return
+        self.trace.note(name, "starts")
+        if name in self._by_name:
+            self._by_name[name].start()
+        else:
+            self.services.start(name)
+
+    def kill(self, name: str) -> None:
+        """As kill -9. Not where jobs have lost their shepherd: that both are gone is more than is promised."""
+        process = self.processes.get(name)
+        if process is not None and process.is_alive and not self._has_orphans(name):
+            self.trace.note(name, "killed")
+            process.kill()
+
+    def power_cut(self, name: str) -> None:
+        """A machine, and all on it."""
+        if name in self.processes:
+            self.trace.note(name, "power cut")
+            (self._by_name[name] if name in self._by_name else self.services).power_cut(*_its(name, self._by_name))
+
+    def kill_shepherd(self, name: str) -> None:
+        """Where an agent sees it and starts another."""
+        machine = self._by_name[name]
+        process = self.processes.get(name)
+        if process is not None and process.is_alive and not process.loop.is_paused and machine.agent is not None:
+            self.trace.note(name, "shepherd killed")
+            process.fuse = 0
+            machine.shepherds.kill(with_jobs=False)
+
+    def pause(self, name: str, duration_s: float) -> None:
+        """SIGSTOP, and SIGCONT later."""
+        process = self.processes.get(name)
+        if process is not None and process.is_alive and not self._has_orphans(name):
+            self.trace.note(name, f"paused for {duration_s:.3f} s")
+            process.loop.pause()
+            self.driver.after(duration_s, process.loop.resume)
+
+    def drain(self, name: str) -> None:
+        """SIGTERM: it finishes what runs, leaves, and is started again."""
+        agent, process = self._by_name[name].agent, self.processes.get(name)
+        if agent is not None and process is not None and process.is_alive:
+            self.trace.note(name, "told to drain")
+            process.loop.call_soon(agent.drain)
+
+    def _has_orphans(self, name: str) -> bool:
+        return name in self._by_name and bool(self._by_name[name].shepherds.orphans)
+
+    def _chance(self, what: str) -> random.Random:
+        return random.Random(f"{self.seed} {what}")  # noqa: S311  (a seeded simulation)
+
+    def _process(self, name: str, machine: str) -> Process:
+        """A new life of it."""
+        loop = ProcessLoop(self.driver, name, self.watch.own_error)
+        chance = self._chance(f"{name} {len(self.trace.notes)}")
+        loop.block_s = lambda: chance.random() * self.block_s.get(machine, 0.001)
+        process = Process(name, machine, loop, SimulatedWorld(self._clock(machine), chance), self.nemesis.fuse(name))
+        process.on_death.append(lambda: self._died(process))
+        self.processes[name] = process
+        return process
+
+    def _died(self, process: Process) -> None:
+        self.trace.note(process.name, "is gone")
+        self.network.on_death(process)
+        self.nemesis.died(process.name)
+
+    def _clock(self, machine: str) -> Clock:
+        if machine not in self.clocks:
+            self.clocks[machine] = Clock(self.driver, self.chance.random() * 1e6, self.chance.uniform(-1, 1))
+        return self.clocks[machine]
+
+    def _machine(self, index: int) -> Machine:
+        name, slots = f"w{index}", self.chance.choice((1, 1, 2, 3))
+        return Machine(
+            name, slots, self._process, self.network, self.watch, self.driver, self._clock(name), self.root, self.terms,
+            f"{self.seed} {name}",
+        )  # fmt: skip
+
+    def _wishes(self) -> list[Wish]:
+        chance, wishes = self._chance("wishes"), []
+        for number in range(chance.randint(2, 4) + len(self.machines) // 4):
+            specs = [self._spec(chance) for _ in range(chance.choice((1, 2, 3, len(self.machines))))]
+            cancel_at = [chance.random() * 8 for _ in range(chance.choice((0, 0, 1)))]
+            retry_at = [chance.random() * 10 for _ in range(chance.choice((0, 0, 1)))]
+            wishes.append(Wish(f"wish {number}", chance.random() * 10, specs, cancel_at, retry_at))
+        return wishes
+
+    def _spec(self, chance: random.Random) -> Spec:
+        sizes = (10, 300, 5000, 40_000) if chance.random() < 0.8 else (90_000, 200_000, 350_000)
+        log = [chance.choice(sizes) for _ in range(chance.randint(0, 3))]
+        artifacts = [chance.choice(sizes) for _ in range(chance.choice((0, 0, 1, 2)))]
+        duration_s = chance.choice((0.05, 0.5, 2, 5, 9)) * (0.5 + chance.random())
+        obeys_s = chance.choice((0.01, 0.5, None))
+        plan = Plan(duration_s, chance.choice((0, 0, 3)), log, artifacts, obeys_s)
+        timeout_s = chance.choice((None, None, None, 3.0))
+        queue_timeout_s = chance.choice((None, None, None, None, 6.0))
+        return Spec(
+            command=plan.command(), artifacts=["out/**"] if artifacts else [], timeout_s=timeout_s, grace_s=1.0,
+            queue_timeout_s=queue_timeout_s, priority=chance.choice((0, 0, 5)),
+        )  # fmt: skip
+
+    def _is_over(self, people: People) -> bool:
+        return (
+            self.nemesis.is_over
+            and people.waiting == 0
+            and all(job.is_over for job in self.watch.ledger.jobs.values())
+            and not self.watch.running
+            and all(machine.is_idle for machine in self.machines)
+        )
+
+    def _check_the_end(self, people: People) -> None:
+        fail, ledger = self.watch.fail, self.watch.ledger
+        for job, row in ledger.jobs.items():
+            if not row.is_over:
+                fail("I-6 every job ends", f"job {job} is {row.state}, verdict {row.verdict}, long after all faults")
+        if people.waiting or not all(machine.is_idle for machine in self.machines):
+            busy = [machine.name for machine in self.machines if not machine.is_idle]
+            fail("I-6 every report arrives", f"{people.waiting} wishes are open, and something waits on {busy}")
+        for attempt in self.watch.received:
+            if ledger.attempts[attempt].state not in ENDED_WITH_RESULT:
+                fail("I-3 received is durable", f"{attempt} was received and is {ledger.attempts[attempt].state}")
+        for attempt, ended in ledger.attempts.items():
+            if ended.state in ENDED_WITH_RESULT and attempt in self.watch.runs:
+                self._check_bytes(attempt)
+
+    def _check_bytes(self, attempt: str) -> None:
+        """Log and artifacts are what the job wrote, or it is said that they are not whole."""
+        run = self.watch.runs[attempt]
+        plan = run.execution.plan
+        found = bytes_of(self.services.jobs_database, self.services.blobs, attempt)
+        [[problems]] = self.services.jobs_database.execute("SELECT problems FROM attempt WHERE id = ?", (attempt,))
+        wrote = {"": log_of(attempt, plan)[: run.execution.log_size_bytes]}
+        if run.execution.exit_code is not None:
+            wrote |= artifacts_of(attempt, plan)
+        for path, inside in wrote.items():
+            if found.get(path, b"") != inside and not (problems and self._may_lack(run.is_cut_off, inside)):
+                sizes = f"{len(found.get(path, b''))} bytes instead of {len(inside)}"
+                self.watch.fail("I-7 byte for byte", f"{attempt} `{path or 'log'}`: {sizes}; problems: {problems}")
+        if set(found) - set(wrote):
+            self.watch.fail("I-7 byte for byte", f"{attempt} has {sorted(found)}, it wrote {sorted(wrote)}")
+
+    def _may_lack(self, is_cut_off: bool, inside: bytes) -> bool:  # noqa: FBT001  (a fact of the run)
+        return is_cut_off or len(inside) > 300_000
+
+
+class Said(io.TextIOBase):
+    """Stderr, while a simulation runs: into the trace."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def write(self, text: str) -> int:
+        loop = asyncio._get_running_loop()  # noqa: SLF001  (None where the world itself speaks)
+        self._watch.said(loop.name if isinstance(loop, ProcessLoop) else "world", text)
+        return len(text)
+
+
+def simulate(seed: int) -> Outcome:
+    """One seed, from beginning to end. Raises nothing for a violation: it is in the outcome."""
+    root = Path(tempfile.mkdtemp(prefix="rota-sim-", dir=MEMORY if MEMORY.is_dir() else None))
+    gc.disable()  # what a dead process left must not be tidied up at a moment that nobody can foresee
+    try:
+        scene = Scene(seed, root)
+        with contextlib.redirect_stderr(Said(scene.watch)):
+            scene.run()
+        return _outcome(scene)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+        gc.enable()
+
+
+def forget() -> None:
+    """Let go of what the last simulations left: tasks that never ended, coroutines in the middle of a step."""
+    unraisable, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            gc.collect()
+    finally:
+        sys.unraisablehook = unraisable
+
+
+def _outcome(scene: Scene) -> Outcome:
+    watch, violation = scene.watch, scene.watch.violation
+    named = [] if violation is None else [one for one in (*watch.ledger.jobs, *watch.ledger.attempts) if one in violation.text]
+    jobs = {watch.ledger.attempts[one].job if one in watch.ledger.attempts else one for one in named}
+    ids = [*sorted(jobs), *(one for one, row in watch.ledger.attempts.items() if row.job in jobs)]
+    return Outcome(
+        scene.seed, violation, len(watch.ledger.jobs), len(watch.runs), len(scene.trace.notes), scene.driver.steps,
+        scene.driver.now, scene.trace, ids,
+    )  # fmt: skip
+
+
+def _its(name: str, machines: dict[str, Machine]) -> list[str]:
+    return [] if name in machines else [name]

@@ -1,0 +1,119 @@
+"""Job service, gateway, registry and scheduler in simulated processes: all in one, or each in its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import apsw
+from prometheus_client import CollectorRegistry
+
+from rota.gateway.service import GatewayService
+from rota.jobs.desk import Desk
+from rota.jobs.service import JobService
+from rota.jobs.sweep import sweep
+from rota.protocol.participants import Fleet, Job
+from rota.registry.service import RegistryService
+from rota.scheduler import loop as scheduler
+from rota.storage.blobs import FolderBlobs
+from rota.storage.sqlite.jobs import SqliteJobs
+from rota.storage.sqlite.workers import SqliteWorkers
+from simulation.disk import Folder, KeptDatabase, database
+from simulation.doors import GatewayDoor, RegistryDoor
+from simulation.neighbours import FarFleet, FarJob, StandInEnvironments
+from simulation.network import Network
+from simulation.process import Process
+from simulation.watch import Watch
+
+PARTICIPANTS = ("jobs", "gateway", "registry", "scheduler")
+LOG_SIZE_BYTES_MAX = 300_000
+ARTIFACT_SIZE_BYTES_MAX = 400_000
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the environment says."""
+
+    heartbeat_s: float
+    lease_s: float
+
+
+class Services:
+    """Their disks, which outlive them, and their present processes by group."""
+
+    def __init__(
+        self, make: Callable[[str, str], Process], network: Network, watch: Watch, blobs: Folder, terms: Terms
+    ) -> None:
+        self.processes: dict[str, Process] = {}
+        self.groups: dict[str, tuple[str, ...]] = {}
+        self._make, self._network, self._watch, self.blobs, self._terms = make, network, watch, blobs, terms
+        self.jobs_database = database("jobs")
+        self._registry_database = database("registry")
+        watch.ledger.keep(self.jobs_database)
+        watch.is_recorded = self._is_recorded
+
+    def start(self, group: str) -> None:
+        """A new process of that group, on the same disk."""
+        process = self._make(group, group)
+        self.processes[group] = process
+        process.begin(self._serve(process, self.groups[group]))
+
+    def power_cut(self, group: str) -> None:
+        """Its machine loses what it had not synced."""
+        self.processes[group].kill()
+        if "jobs" in self.groups[group]:
+            self._watch.server_lost_bytes = True
+            self.blobs.lose_unsynced(self.blobs.root)
+
+    async def _serve(self, process: Process, members: tuple[str, ...]) -> None:
+        environments = StandInEnvironments(self._terms.heartbeat_s, self._terms.lease_s)
+        job: Job = FarJob(process, self._network, "jobs")
+        doors: dict[str, object] = {}
+        jobs: JobService | None = None
+        if "jobs" in members:
+            store = SqliteJobs(KeptDatabase(self.jobs_database, process, self._watch.ledger.committed))
+            blobs = FolderBlobs(self.blobs.root, lambda file: self.blobs.sync(file, process.may_die))
+            sizes = (LOG_SIZE_BYTES_MAX, ARTIFACT_SIZE_BYTES_MAX)
+            job = jobs = JobService(store, blobs, environments, process.world, *sizes)
+        fleet: Fleet = FarFleet(process, self._network, "registry")
+        registry: RegistryService | None = None
+        if "registry" in members:
+            workers = SqliteWorkers(KeptDatabase(self._registry_database, process, lambda: None))
+            fleet = registry = RegistryService(workers, environments, job, process.world)
+            await registry.start()
+            process.begin(registry.watch())
+            doors["registry"] = Both(registry)
+        if jobs is not None:
+            jobs.fleet = fleet
+            await jobs.start()
+            process.begin(sweep(jobs, process.world))
+            doors["jobs"] = jobs
+            doors["desk"] = Desk(jobs, store, blobs, environments, fleet, process.world)
+        if "gateway" in members:
+            gateway = GatewayService(job, process.world, CollectorRegistry())
+            process.begin(gateway.watch())
+            doors["gateway"] = GatewayDoor(gateway)
+        if "scheduler" in members:
+            process.begin(scheduler.run(job, process.world))
+        process.doors.update(doors)
+        self._network.places.update(dict.fromkeys(doors, process))
+
+    def _is_recorded(self, attempt: str) -> bool:
+        found = self._registry_database.execute("SELECT 1 FROM acknowledgement WHERE attempt_id = ?", (attempt,))
+        return found.fetchone() is not None
+
+
+class Both(RegistryDoor):
+    """The registry for workers, who call, and for the Job service, which asks."""
+
+    def __init__(self, registry: RegistryService) -> None:
+        super().__init__(registry)
+        self.acknowledgements = registry.acknowledgements
+
+
+def bytes_of(connection: apsw.Connection, blobs: Folder, attempt: str) -> dict[str, bytes]:
+    """All outputs that are recorded for an attempt, by path; the log's is ''."""
+    store = FolderBlobs(blobs.root)
+    found: dict[str, bytes] = {}
+    for path, inside in connection.execute("SELECT path, content FROM output WHERE attempt_id = ?", (attempt,)):
+        file = store._file(attempt, path)  # noqa: SLF001  (where a blob lies is nobody else's to know)
+        found[path] = inside if inside is not None else file.read_bytes() if file.exists() else b""
+    return found
