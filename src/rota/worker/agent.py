@@ -95,6 +95,8 @@ class Agent:
         for report in spooled:
             self._held.add([Held(report.attempt_id, Note(_NO_JOB, []), soon, Phase.REPORTING)])
             ended.pop(report.attempt_id, None)
+        if spooled:  # the agent before may have been killed between its disk and its word to the shepherd
+            self._link.forget([report.attempt_id for report in spooled])
         for attempt in self._workspaces.left():
             if self._held.get(attempt) is None:
                 with Survived(f"the folder of attempt {attempt} stays until the next start"):
