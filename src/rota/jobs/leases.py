@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class Lease:
     """Who holds an attempt, and until when (monotonic seconds)."""
 
-    __slots__ = ("appending", "cancel", "environment", "job_id", "running", "until_s", "worker_id")
+    __slots__ = ("appending", "cancel", "environment", "is_given_up", "job_id", "running", "until_s", "worker_id")
 
     def __init__(self, held: Held, until_s: float) -> None:
         self.worker_id: WorkerId = held.worker_id
@@ -31,6 +31,7 @@ class Lease:
         self.running = held.state is AttemptState.RUNNING
         self.cancel = held.cancel_requested
         self.until_s = until_s
+        self.is_given_up = False  # its end is being recorded: no word of its worker renews it any more
         self.appending = asyncio.Lock()  # one piece after the other
 
 
@@ -42,8 +43,19 @@ class Leases:
         self._stuck: set[AttemptId] = set()
 
     def grant(self, held: Held, until_s: float) -> None:
-        """A worker holds it from now on."""
-        self._held[held.attempt_id] = Lease(held, until_s)
+        """A worker holds it from now on, or is given it again: then what is known of it stays."""
+        lease = self._held.setdefault(held.attempt_id, Lease(held, until_s))
+        lease.until_s = until_s
+
+    def give_up(self, attempts: Iterable[AttemptId]) -> None:
+        """Their end is about to be recorded."""
+        for attempt in attempts:
+            if attempt in self._held:
+                self._held[attempt].is_given_up, self._held[attempt].until_s = True, float("-inf")
+
+    def is_given_up(self, attempt: AttemptId) -> bool:
+        """Whether its end is being recorded."""
+        return attempt in self._held and self._held[attempt].is_given_up
 
     def end(self, attempts: Iterable[AttemptId]) -> None:
         """Nobody holds them any more."""

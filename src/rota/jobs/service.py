@@ -119,10 +119,9 @@ class JobService:
         cancel: list[AttemptId] = []
         for attempt in attempts:
             lease = self._leases.of(worker, attempt)
-            if lease is None:
+            if lease is None or lease.is_given_up:
                 lost.append(attempt)
                 continue
-            lease_s = await self._lease_s(lease.environment)
             lease.until_s = now_s + lease_s
             if lease.cancel:
                 cancel.append(attempt)
@@ -196,8 +195,9 @@ class JobService:
         self.note([], await self._store.decide(decisions, timestamp(self._world.now())))
 
     async def lose(self, attempts: Sequence[AttemptId], why: str) -> None:
-        """End these leases. The statement is guarded: a finish that came first wins."""
+        """End these leases. The statement is guarded: a finish that came first wins; a heartbeat no longer does."""
         if attempts:
+            self._leases.give_up(attempts)
             await self._start_acknowledged(attempts)
             outcomes = await self._store.lose(attempts, timestamp(self._world.now()), why)
             stuck = self._leases.put_off(attempts, outcomes, self._world.monotonic())
@@ -255,6 +255,7 @@ class JobService:
 
     async def _lease(self, claim: Claim, lease_s: float) -> list[Leased]:
         leased = await self._store.claim(claim)
+        leased = [one for one in leased if not self._leases.is_given_up(one.attempt_id)]  # given again, too late
         until_s = self._world.monotonic() + lease_s
         for one in leased:
             held = Held(one.attempt_id, one.job_id, claim.worker_id, one.environment, AttemptState.ASSIGNED)
