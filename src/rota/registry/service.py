@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rota.protocol.enrol import Enrol, WorkerCredential
 from rota.protocol.environment import Caller, Environment
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
+from rota.protocol.incarnation import is_earlier
 from rota.protocol.participants import Environments, Job
 from rota.protocol.placement import WorkerFacts
 from rota.protocol.problems import Conflict, InvalidRequest, LeaseLost, NotFound, Problem, Unavailable
@@ -59,7 +60,7 @@ class RegistryService:
         worker = caller.worker.worker_id
         if worker not in self._incarnations:
             await self._meet(caller.worker)
-        if incarnation in self._superseded.get(worker, ()):
+        if incarnation in self._superseded.get(worker, ()) or self._is_earlier(worker, incarnation):
             # A late word of an earlier start must not release what the present one holds. Source: guarantees.md, F23.
             raise Conflict("A newer start of this worker has taken its place.")
         if self._incarnations[worker] != incarnation:
@@ -108,6 +109,10 @@ class RegistryService:
                     await self._store.lost(unseen)
                 except Unavailable as problem:
                     log.warning("%d workers are lost, which could not be recorded: %s", len(gone), problem.detail)
+
+    def _is_earlier(self, worker: WorkerId, incarnation: Incarnation) -> bool:
+        present = self._incarnations[worker]
+        return present is not None and is_earlier(incarnation, present)
 
     async def _meet(self, facts: WorkerFacts) -> None:
         """Remember what is stored of a worker. One that the store lacks is good all the same: its credential is."""

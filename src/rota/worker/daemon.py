@@ -6,7 +6,6 @@ import fcntl
 import os
 import signal
 import time
-import uuid
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from rota.worker.registry import Registry
 from rota.worker.room import LOOK_S, Room
 from rota.worker.say import say, say_own_error
 from rota.worker.spool import Spool
+from rota.worker.starts import next_incarnation
 from rota.world import SystemWorld, World
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ async def _paused(backoff: Backoff) -> bool:
 
 
 async def _serve_once(options: WorkerOptions, world: World, signals: "Signals", *, is_forgotten: bool) -> int:
-    async with Calls(str(uuid.uuid4())) as calls:
+    async with Calls(next_incarnation(options.work_dir, world)) as calls:
         kept = None if is_forgotten else load(options.work_dir)
         served = await signals.pass_by(_first_failure(_enrolled(options, kept, world, calls, signals)))
         return LEFT if served is None else served

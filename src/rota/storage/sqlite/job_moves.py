@@ -10,6 +10,7 @@ import msgspec
 
 from rota.protocol.decide import Decision
 from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
+from rota.protocol.incarnation import is_earlier
 from rota.protocol.job_finished import Finished, Reason
 from rota.protocol.placement import QueueKey
 from rota.protocol.problems import Conflict, LeaseLost, NotFound, Problem
@@ -223,9 +224,9 @@ def _stopped(connection: apsw.Connection, attempt: AttemptId, job: JobId) -> Out
 def keep(
     connection: apsw.Connection, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]
 ) -> list[AttemptId]:
-    """Take over what the new incarnation answers for; the rest is returned."""
+    """Take over what the new incarnation answers for; the rest is returned. Nothing of a later one is touched."""
     others = every(connection, SQL["other_incarnations"], {"worker": worker, "incarnation": incarnation})
-    held = [AttemptId(row[0]) for row in others]
+    held = [AttemptId(row[0]) for row in others if not is_earlier(incarnation, row[1])]
     for attempt in set(keep) & set(held):
         connection.execute(SQL["take_over"], {"attempt": attempt, "worker": worker, "incarnation": incarnation})
     return [attempt for attempt in held if attempt not in set(keep)]
