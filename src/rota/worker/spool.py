@@ -46,6 +46,8 @@ class Spool:
             self._keep(path.name, batch)
             found += batch
             self._count = max(self._count, int(path.stem) if path.stem.isdigit() else 0)
+        with contextlib.suppress(OSError):  # a disk that fails now will say so when it is written to
+            self._sync()  # the agent before may have been killed before it could do so
         return found
 
     def write(self, batch: list[Finished]) -> bool:
