@@ -161,5 +161,3 @@ def _ok(answer: object) -> Reply:
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:
     yield body
-
-

@@ -155,7 +155,11 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         return self.call_soon(callback, *args, context=context)
 
     def call_later(  # type: ignore[override]
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None  # noqa: ANN401
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,  # noqa: ANN401
     ) -> Step:
         return self.call_at(self.driver.now + delay, callback, *args, context=context)
 
@@ -168,7 +172,9 @@ class ProcessLoop(asyncio.AbstractEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
 
-    def create_task(self, coro: Coroutine[Any, Any, T], *, name: object = None, context: Context | None = None) -> asyncio.Task[T]:  # type: ignore[override]
+    def create_task(
+        self, coro: Coroutine[Any, Any, T], *, name: object = None, context: Context | None = None
+    ) -> asyncio.Task[T]:  # type: ignore[override]
         del name, context
         return asyncio.Task(coro, loop=self)
 

@@ -3,15 +3,17 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from rota.protocol.ids import Incarnation, WorkerId
+from rota.protocol.ids import WorkerId
 from rota.protocol.placement import WorkerFacts
 from rota.worker.agent import Agent, Neighbours
 from rota.worker.gateway import Gateway
 from rota.worker.options import WorkerOptions
 from rota.worker.registry import Registry
 from rota.worker.spool import Spool
+from rota.worker.starts import next_incarnation
 from simulation.disk import Folder
 from simulation.doors import SimulatedCalls
 from simulation.driver import Driver
@@ -70,10 +72,13 @@ class Machine:
         world = process.world
         link = SimulatedLink(process, self.shepherds)
         process.on_death.append(lambda: self._part(link))
-        calls = SimulatedCalls(process, self._network, self._facts, Incarnation(world.new_id()), self._watch)
+        sync = partial(self.folder.sync, may_die=process.may_die)
+        calls = SimulatedCalls(
+            process, self._network, self._facts, next_incarnation(self.folder.root, world, sync), self._watch
+        )
         gateway = Gateway(calls, "sim://gateway", CALL_TIMEOUT_S)
         registry = Registry(calls, "sim://registry", CALL_TIMEOUT_S)
-        spool = Spool(self.folder.root, lambda file: self.folder.sync(file, process.may_die))
+        spool = Spool(self.folder.root, sync)
         neighbours = Neighbours(gateway, registry, link, self._terms.heartbeat_s)
         agent = Agent(neighbours, spool, self._options, world, process.begin)
         self.agent = agent

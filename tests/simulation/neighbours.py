@@ -48,7 +48,9 @@ class FarJob(Far):
         return answer
 
     async def arrivals(self, after: int, wait_s: float) -> Arrivals:
-        answer: Arrivals = await self.ask("arrivals", lambda job: job.arrivals(after, wait_s), after, wait_s + TIMEOUT_S)
+        answer: Arrivals = await self.ask(
+            "arrivals", lambda job: job.arrivals(after, wait_s), after, wait_s + TIMEOUT_S
+        )
         return answer
 
     async def refuse_job(self, worker: WorkerId, refusals: Sequence[Refusal]) -> RefuseAccepted:
@@ -78,7 +80,10 @@ class FarJob(Far):
             is_cut = True
         said = f"{attempt} {path} at {offset}: {sum(map(len, pieces))} bytes, {is_cut=}"
         answer: int = await self.ask(
-            "upload", lambda job: job.upload(worker, attempt, path, offset, _passed_on(pieces, is_cut=is_cut)), said, 60.0
+            "upload",
+            lambda job: job.upload(worker, attempt, path, offset, _passed_on(pieces, is_cut=is_cut)),
+            said,
+            60.0,
         )
         return answer
 

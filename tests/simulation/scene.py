@@ -66,7 +66,9 @@ class Scene:
         self.services = Services(self._process, self.network, self.watch, blobs, self.terms)
         together = {"server": PARTICIPANTS}
         apart = {name: (name,) for name in PARTICIPANTS}
-        self.services.groups = chance.choice((together, apart, {"server": PARTICIPANTS[:3], "scheduler": ("scheduler",)}))
+        self.services.groups = chance.choice(
+            (together, apart, {"server": PARTICIPANTS[:3], "scheduler": ("scheduler",)})
+        )
         count = chance.choice((2, 2, 3, 3, 4, 5)) if chance.random() < 0.97 else chance.choice((12, 24, 36))
         self.machines = [self._machine(index) for index in range(count)]
         self.faults = Faults.drawn(self._chance("kinds"))
@@ -273,7 +275,11 @@ def forget() -> None:
 
 def _outcome(scene: Scene) -> Outcome:
     watch, violation = scene.watch, scene.watch.violation
-    named = [] if violation is None else [one for one in (*watch.ledger.jobs, *watch.ledger.attempts) if one in violation.text]
+    named = (
+        []
+        if violation is None
+        else [one for one in (*watch.ledger.jobs, *watch.ledger.attempts) if one in violation.text]
+    )
     jobs = {watch.ledger.attempts[one].job if one in watch.ledger.attempts else one for one in named}
     ids = [*sorted(jobs), *(one for one, row in watch.ledger.attempts.items() if row.job in jobs)]
     return Outcome(

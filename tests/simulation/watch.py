@@ -86,7 +86,9 @@ class Watch:
         if (machine, attempt) not in self._acknowledged:
             self.fail("I-1 no start without acknowledgement", f"{machine} started {attempt}, nothing was received")
         elif not self.is_recorded(attempt):
-            self.fail("I-1 no start without acknowledgement", f"{machine} started {attempt}, the registry has no record")
+            self.fail(
+                "I-1 no start without acknowledgement", f"{machine} started {attempt}, the registry has no record"
+            )
         other = self.running.get(job)
         if other is not None:
             who = f"{other.machine} ({other.execution.start.attempt_id})"
@@ -129,7 +131,8 @@ class Watch:
         for rejected in answer.rejected:
             kind = str(rejected.problem.get("type", "")).rpartition("/")[2]
             run = self.runs.get(rejected.attempt_id)
-            if kind == "conflict" and not self.server_lost_bytes and not (run is not None and run.is_cut_off):
+            is_excused = rejected.attempt_id in self.received or (run is not None and run.is_cut_off)
+            if kind == "conflict" and not self.server_lost_bytes and not is_excused:
                 self.fail("I-7 a true report is taken", f"{rejected.attempt_id}: {rejected.problem.get('detail')}")
 
     def submitted(self, jobs: Sequence[str]) -> None:
