@@ -194,7 +194,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
             value = func(*args)
         except Killed:
             return
-        except (OSError, LookupError, ArithmeticError, TypeError, ValueError, AssertionError) as raised:
+        except (OSError, LookupError, RuntimeError, TypeError, ValueError, AttributeError) as raised:
             error = raised
         except Exception as raised:
             if type(raised).__module__.split(".")[0] != "rota":

@@ -141,6 +141,8 @@ class RegistryService:
             log.warning("what worker %s no longer answers for is not released yet: %s", worker, problem.detail)
         else:
             before = self._incarnations[worker]
+            if before == incarnation or self._is_earlier(worker, incarnation):
+                return  # another status, meanwhile: of this start, or of the next
             if before is not None:
                 self._superseded.setdefault(worker, deque(maxlen=_SUPERSEDED_MAX)).append(before)
             self._incarnations[worker] = incarnation
