@@ -1,4 +1,4 @@
-"""`make sim`: many seeds; `make sim ARGS="--seed N"`: one of them again, and how it went wrong as a sequence diagram."""
+"""`make sim`: many seeds; `make sim ARGS="--seed N"`: one of them again, and a drawing of how it went wrong."""
 
 import argparse
 import sys
@@ -28,21 +28,23 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=None, help="at the same time (as many as there are cores)")
     parser.add_argument("--seed", type=int, default=None, help="replay this one alone")
     parser.add_argument("--all", action="store_true", help="with --seed: every message, not only its job's")
-    parser.add_argument("--plantuml", type=Path, default=None, help="with --seed: the diagram for PlantUML, into a file")
+    parser.add_argument(
+        "--plantuml", type=Path, default=None, help="with --seed: the diagram for PlantUML, into a file"
+    )
     return parser.parse_args()
 
 
 def _replay(seed: int, diagram: Path | None, *, is_whole: bool) -> int:
     outcome = simulate(seed)
-    notes = outcome.trace.notes if is_whole else about(outcome.trace.notes, outcome.ids)
+    notes = outcome.notes if is_whole else about(outcome.notes, outcome.ids)
     if diagram is not None:
         diagram.write_text(plantuml(notes), encoding="utf-8")
     if is_whole:
-        _say("\n".join(outcome.trace.lines()))
+        _say("\n".join(noted.line() for noted in outcome.notes))
     elif outcome.violation is not None:
         _say("\n".join(drawn(notes)))
     _say(
-        f"seed {seed}: {outcome.jobs} jobs, {outcome.executions} executions, {outcome.messages} notes, "
+        f"seed {seed}: {outcome.jobs} jobs, {outcome.executions} executions, {len(outcome.notes)} notes, "
         f"{outcome.simulated_s:.1f} simulated seconds"
     )
     if outcome.violation is None:
@@ -65,10 +67,12 @@ def _explore(first: int, count: int, processes: int | None) -> int:
             told_at = time.monotonic()
             left_s = (told_at - began) / len(done) * (count - len(done))
             _say(f"  {len(done):,} of {count:,} seeds, {len(bad)} failed, about {left_s:.0f} s left")
+    cpu_s, hours = sum(one.cpu_s for one in done) / len(done), sum(one.simulated_s for one in done) / 3600
+    took_s = time.monotonic() - began
+    _say(f"{len(done):,} seeds in {took_s:.0f} s, {cpu_s:.3f} s of a core each; {hours:,.0f} simulated hours,")
     _say(
-        f"{len(done):,} seeds in {time.monotonic() - began:.0f} s ({sum(one.cpu_s for one in done) / len(done):.3f} s of "
-        f"a core each): {sum(one.jobs for one in done):,} jobs, {sum(one.executions for one in done):,} executions, "
-        f"{sum(one.messages for one in done):,} notes, {sum(one.simulated_s for one in done) / 3600:,.0f} simulated hours"
+        f"{sum(one.jobs for one in done):,} jobs, {sum(one.executions for one in done):,} executions, "
+        f"{sum(one.messages for one in done):,} notes"
     )
     if not bad:
         _say("every invariant held")

@@ -110,7 +110,7 @@ class Folder:
         if may_die():
             raise Killed
         found = os.fstat(file)
-        path = Path(os.readlink(f"/proc/self/fd/{file}"))
+        path = Path(f"/proc/self/fd/{file}").readlink()
         if not path.is_dir():
             self._sizes[found.st_ino] = found.st_size
         else:

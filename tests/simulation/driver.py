@@ -7,11 +7,12 @@ import asyncio
 import heapq
 from asyncio import _set_running_loop
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+Deed = Callable[..., object]
 
 
 class Violation(Exception):
@@ -145,25 +146,19 @@ class ProcessLoop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         return self.driver.now
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Step:  # type: ignore[override]  # noqa: ANN401
+    def call_soon(self, callback: Deed, *args: Any, context: Context | None = None) -> Step:  # type: ignore[override]  # noqa: ANN401
         del context  # nothing in Rota keeps anything in one
         step = Step(self.driver.now, self, callback, args)
         self.driver.soon(step)
         return step
 
-    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Step:  # type: ignore[override]  # noqa: ANN401
+    def call_soon_threadsafe(self, callback: Deed, *args: Any, context: Context | None = None) -> Step:  # type: ignore[override]  # noqa: ANN401
         return self.call_soon(callback, *args, context=context)
 
-    def call_later(  # type: ignore[override]
-        self,
-        delay: float,
-        callback: Callable[..., object],
-        *args: Any,
-        context: Context | None = None,  # noqa: ANN401
-    ) -> Step:
+    def call_later(self, delay: float, callback: Deed, *args: Any, context: Context | None = None) -> Step:  # type: ignore[override]  # noqa: ANN401
         return self.call_at(self.driver.now + delay, callback, *args, context=context)
 
-    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Step:  # type: ignore[override]  # noqa: ANN401
+    def call_at(self, when: float, callback: Deed, *args: Any, context: Context | None = None) -> Step:  # type: ignore[override]  # noqa: ANN401
         del context
         step = Step(when, self, callback, args)
         self.driver.later(step)
@@ -172,9 +167,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
 
-    def create_task(
-        self, coro: Coroutine[Any, Any, T], *, name: object = None, context: Context | None = None
-    ) -> asyncio.Task[T]:  # type: ignore[override]
+    def create_task(self, coro: Any, *, name: object = None, context: Context | None = None) -> asyncio.Task[Any]:  # noqa: ANN401
         del name, context
         return asyncio.Task(coro, loop=self)
 

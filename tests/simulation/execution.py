@@ -17,6 +17,7 @@ class Plan(msgspec.Struct, frozen=True):
     log_pieces: list[int] = []
     """Sizes; written at even distances, the last one at the end."""
     artifacts: list[int] = []
+    input_size_bytes: int = 0
     obeys_s: float | None = 0.01
     """How long it takes to obey a SIGTERM; None: it does not."""
 
@@ -46,6 +47,11 @@ def artifacts_of(attempt: str, plan: Plan) -> dict[str, bytes]:
     return {f"out/{index}": content(attempt, f"out{index}", size) for index, size in enumerate(plan.artifacts)}
 
 
+def input_of(plan: Plan) -> bytes:
+    """What is put into its folder before it starts."""
+    return content("input", "", plan.input_size_bytes)
+
+
 class Execution:
     """A job's processes, from the first to the last. `over` is told when none is left."""
 
@@ -62,6 +68,11 @@ class Execution:
         self.is_over = False
         self.steps: list[Step] = []
         self._folder = Path(start.folder)
+
+    def has_its_input(self) -> bool:
+        """Whether the file that it was submitted with is there, whole."""
+        file = self._folder / "work" / "in"
+        return (file.read_bytes() if file.exists() else b"") == input_of(self.plan)
 
     def write_log(self, index: int) -> None:
         """The next piece."""

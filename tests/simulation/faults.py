@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from simulation.scene import Scene
 
 KINDS = (
-    "agent killed", "service killed", "power cut", "shepherd killed", "parted", "answers lost", "repeated", "slow",
-    "paused", "clock", "slow disk", "upgrade", "no process", "at a step",
+    "agent killed", "service killed", "power cut", "shepherd killed", "parted", "slow link", "answers lost", "repeated",
+    "slow", "paused", "clock", "slow disk", "upgrade", "no process", "at a step",
 )  # fmt: skip
 STEPS_MAX = 250
 AGAIN_S = 3.0
@@ -48,6 +48,7 @@ class Nemesis:
             "power cut": self._cut_power,
             "shepherd killed": self._kill_shepherd,
             "parted": self._part,
+            "slow link": self._slow_link,
             "paused": self._pause,
             "clock": self._set_clock,
             "slow disk": self._slow_disk,
@@ -64,7 +65,7 @@ class Nemesis:
         if "repeated" in kinds:
             weather.repeat = chance.choice((0.05, 0.2))
         if "slow" in kinds:
-            weather.slow, weather.slow_s = chance.choice((0.05, 0.2)), chance.choice((1.0, 4.0, 8.0))
+            weather.slow, weather.slow_s = chance.choice((0.05, 0.2, 0.5)), chance.choice((1.0, 2.0, 4.0, 8.0))
         if kinds & {"answers lost", "parted"}:
             weather.cut = 0.2
         if "no process" in kinds:
@@ -83,7 +84,7 @@ class Nemesis:
 
     def died(self, name: str) -> None:
         """Whatever was killed starts again, after a while."""
-        again_s = 0.3 + self._chance.random() * (AGAIN_S if self._chance.random() < 0.8 else 3 * AGAIN_S)
+        again_s = 0.3 + self._chance.random() * (AGAIN_S if self._chance.random() < 0.7 else 5 * AGAIN_S)
         self._scene.driver.after(1.0 if self.is_over else again_s, self._scene.start, name)
 
     def _cease(self) -> None:
@@ -121,6 +122,16 @@ class Nemesis:
         self._scene.network.part(here, there, until_s)
         if both:
             self._scene.network.part(there, here, until_s)
+
+    def _slow_link(self) -> None:
+        groups = list(self._scene.services.groups)
+        here, there = self._chance.choice(groups), self._chance.choice([*groups, self._any_machine()])
+        delay_s = self._chance.choice((0.5, 3.0, 8.0))
+        until_s = self._scene.driver.now + self._chance.random() * 15
+        self._scene.trace.note("faults", f"{here} and {there} slow until {until_s:.3f}, up to {delay_s} s")
+        self._scene.network.slow_down(here, there, until_s, delay_s)
+        if self._chance.random() < 0.5:
+            self._scene.network.slow_down(there, here, until_s, delay_s)
 
     def _pause(self) -> None:
         is_agent = self._chance.random() < 0.7

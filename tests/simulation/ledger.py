@@ -32,6 +32,7 @@ CREATE TEMP TRIGGER job_moved AFTER UPDATE OF state, tries, losses, lapses, verd
   VALUES ('job', NEW.id, OLD.state, NEW.state, NEW.attempt_id, NEW.tries, NEW.losses, NEW.lapses, NEW.verdict); END;
 """
 
+_MOVED = "SELECT kind, id, before, row, a, b, c, d, e FROM moved ORDER BY number"
 _ATTEMPT_MOVES = {
     AttemptState.ASSIGNED: {
         AttemptState.RUNNING, AttemptState.REFUSED, AttemptState.FINISHED, AttemptState.CANCELLED, AttemptState.LOST,
@@ -97,24 +98,25 @@ class Ledger:
 
     def committed(self) -> None:
         """A commit is done: look at what it did."""
-        rows = self._connection.execute(
-            "SELECT kind, id, before, row, a, b, c, d, e FROM moved ORDER BY number"
-        ).fetchall()
+        rows: list[tuple[Any, ...]] = self._connection.execute(_MOVED).fetchall()
         if not rows:
             return
         self._connection.execute("DELETE FROM moved")
         touched: dict[str, None] = {}
-        for kind, one, before, state, *rest in rows:
-            if kind == "attempt":
-                self._attempt(one, before, AttemptState(state), rest)
-                touched[rest[0]] = None
-            else:
-                self._job(one, before, JobState(state), rest)
-                touched[one] = None
+        for row in rows:
+            touched[self._moved(*row)] = None
         for job in touched:
             self._agree(job)
 
-    def _attempt(self, attempt: str, before: str | None, state: AttemptState, row: list[Any]) -> None:
+    def _moved(self, kind: str, one: str, before: str | None, state: str, *row: Any) -> str:  # noqa: ANN401  (columns)
+        """Look at one row's move; returns its job."""
+        if kind == "attempt":
+            self._attempt(one, before, AttemptState(state), row)
+            return str(row[0])
+        self._job(one, before, JobState(state), row)
+        return one
+
+    def _attempt(self, attempt: str, before: str | None, state: AttemptState, row: tuple[Any, ...]) -> None:
         job, number, digest, result, _ = row
         known = self.attempts.get(attempt)
         if before is None or known is None:
@@ -140,7 +142,7 @@ class Ledger:
             self._fail("I-4 cancelled is cancelled", f"job {job} is given to a worker after it was cancelled")
         self.attempts[attempt] = AttemptRow(job, number, state)
 
-    def _job(self, job: str, before: str | None, state: JobState, row: list[Any]) -> None:
+    def _job(self, job: str, before: str | None, state: JobState, row: tuple[Any, ...]) -> None:
         attempt, tries, losses, lapses, verdict = row
         now = JobRow(state, attempt, tries, losses, lapses, verdict)
         known = self.jobs.get(job)

@@ -54,6 +54,7 @@ class Network:
         """Who answers at an address."""
         self._driver, self._chance, self._trace = driver, chance, trace
         self._parted: dict[tuple[str, str], float] = {}
+        self._sluggish: dict[tuple[str, str], tuple[float, float]] = {}
         self._open: dict[int, Exchange] = {}
         self._count = 0
 
@@ -61,9 +62,14 @@ class Network:
         """Nothing comes from one machine to the other until then."""
         self._parted[here, there] = until_s
 
+    def slow_down(self, here: str, there: str, until_s: float, delay_s: float) -> None:
+        """What goes from one machine to the other takes up to so long until then."""
+        self._sluggish[here, there] = until_s, delay_s
+
     def heal(self) -> None:
         """Every machine reaches every other at once."""
         self._parted.clear()
+        self._sluggish.clear()
         self.weather = Weather()
 
     def cut(self, size_bytes: int) -> int | None:
@@ -101,7 +107,8 @@ class Network:
         if self._vanishes(exchange.asker.machine, exchange.address):
             self._trace.vanished(exchange, "message")
         else:
-            self._driver.after(later_s + self._delay_s(), self._arrive, exchange)
+            delay_s = self._delay_s(exchange.asker.machine, exchange.address)
+            self._driver.after(later_s + delay_s, self._arrive, exchange)
 
     def _arrive(self, exchange: Exchange) -> None:
         place = self.places.get(exchange.address)
@@ -129,7 +136,8 @@ class Network:
         if self._vanishes(place.machine, exchange.asker.machine):
             self._trace.vanished(exchange, "answer")
         else:
-            self._driver.after(self._delay_s(), self._return, exchange, answer)
+            delay_s = self._delay_s(place.machine, exchange.asker.machine)
+            self._driver.after(delay_s, self._return, exchange, answer)
 
     def _return(self, exchange: Exchange, answer: object) -> None:
         asker = exchange.asker
@@ -160,14 +168,19 @@ class Network:
             self._driver.after(self._delay_s(), _hang_up, exchange)
 
     def _vanishes(self, here: str, there: str) -> bool:
-        if self._parted:
-            machine = self.places[there].machine if there in self.places else there
-            if self._parted.get((here, machine), 0.0) > self._driver.now:
-                return True
+        if self._parted and self._parted.get((here, self._machine(there)), 0.0) > self._driver.now:
+            return True
         return self.weather.drop > 0 and self._chance.random() < self.weather.drop
 
-    def _delay_s(self) -> float:
+    def _machine(self, there: str) -> str:
+        return self.places[there].machine if there in self.places else there
+
+    def _delay_s(self, here: str = "", there: str = "") -> float:
         weather = self.weather
+        if self._sluggish:
+            until_s, delay_s = self._sluggish.get((here, self._machine(there)), (0.0, 0.0))
+            if until_s > self._driver.now:
+                return delay_s * self._chance.random()
         if weather.slow and self._chance.random() < weather.slow:
             return self._chance.random() * weather.slow_s
         return weather.delay_s * (0.5 + self._chance.random())

@@ -8,8 +8,9 @@ from rota.protocol.environment import Caller, CallerKind
 from rota.protocol.ids import CredentialId, JobId
 from rota.protocol.job import Job
 from rota.protocol.problems import Conflict, Problem
-from rota.protocol.spec import Spec
-from rota.protocol.wire import encode
+from rota.protocol.spec import InputFile, Spec
+from rota.protocol.wire import encode, to_base64
+from simulation.execution import Plan, input_of
 from simulation.neighbours import Far
 from simulation.network import Network
 from simulation.process import Process
@@ -102,3 +103,31 @@ class People(Far):
     async def _retried(self, desk: Desk, job: JobId) -> Job:
         self._watch.ledger.jobs[job].may_retry = True
         return await desk.retry(CALLER, job)
+
+
+def wishes(chance: random.Random, workers: int) -> list[Wish]:
+    """What is asked of that many workers."""
+    made: list[Wish] = []
+    for number in range(chance.randint(2, 4) + workers // 4):
+        specs = [_spec(chance) for _ in range(chance.choice((1, 2, 3, workers)))]
+        cancel_at = [chance.random() * 8 for _ in range(chance.choice((0, 0, 1)))]
+        retry_at = [chance.random() * 10 for _ in range(chance.choice((0, 0, 1)))]
+        made.append(Wish(f"wish {number}", chance.random() * 10, specs, cancel_at, retry_at))
+    return made
+
+
+def _spec(chance: random.Random) -> Spec:
+    sizes = (10, 300, 5000, 40_000) if chance.random() < 0.8 else (90_000, 200_000, 350_000)
+    log = [chance.choice(sizes) for _ in range(chance.randint(0, 3))]
+    artifacts = [chance.choice(sizes) for _ in range(chance.choice((0, 0, 1, 2)))]
+    duration_s = chance.choice((0.05, 0.5, 2, 5, 9)) * (0.5 + chance.random())
+    input_size_bytes = chance.choice((0, 0, 0, 0, 2000))
+    plan = Plan(
+        duration_s, chance.choice((0, 0, 3)), log, artifacts, input_size_bytes, chance.choice((0.01, 0.5, None))
+    )
+    inputs = [InputFile("in", to_base64(input_of(plan)))] if input_size_bytes else []
+    return Spec(
+        command=plan.command(), inputs=inputs, artifacts=["out/**"] if artifacts else [], grace_s=1.0,
+        timeout_s=chance.choice((None, None, None, 3.0)), queue_timeout_s=chance.choice((None, None, None, None, 6.0)),
+        priority=chance.choice((0, 0, 5)),
+    )  # fmt: skip

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import io
+import logging
 import random
 import shutil
 import sys
@@ -12,22 +13,28 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from rota.protocol.spec import Spec
 from simulation.disk import Folder
 from simulation.driver import Driver, ProcessLoop, Violation
-from simulation.execution import Plan, artifacts_of, log_of
+from simulation.execution import artifacts_of, log_of
 from simulation.faults import Faults, Nemesis
 from simulation.machine import Machine
 from simulation.network import Network
-from simulation.people import People, Wish
+from simulation.people import People, wishes
 from simulation.process import Clock, Process, SimulatedWorld
 from simulation.services import PARTICIPANTS, Services, Terms, bytes_of
-from simulation.trace import Trace
+from simulation.trace import Noted, Trace
 from simulation.watch import ENDED_WITH_RESULT, Watch
 
 REST_S = 400.0
 """Within so long after the last fault every job has ended."""
 MEMORY = Path("/dev/shm")  # noqa: S108  (files that live for a moment; where it is missing, the ordinary place)
+
+
+Layout = dict[str, tuple[str, ...]]
+TOGETHER: Layout = {"server": PARTICIPANTS}
+APART: Layout = {name: (name,) for name in PARTICIPANTS}
+LAYOUTS: list[Layout] = [TOGETHER, {"server": PARTICIPANTS[:3], "scheduler": PARTICIPANTS[3:]}, APART]
+"""Which participants share a process."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +45,9 @@ class Outcome:
     violation: Violation | None
     jobs: int
     executions: int
-    messages: int
     steps: int
     simulated_s: float
-    trace: Trace
+    notes: list[Noted]
     ids: list[str]
     """Of the violation's job and its attempts."""
 
@@ -64,11 +70,7 @@ class Scene:
         self.terms = Terms(heartbeat_s, heartbeat_s * chance.choice((2, 3)))
         blobs = Folder(root / "blobs", self._chance("blobs"))
         self.services = Services(self._process, self.network, self.watch, blobs, self.terms)
-        together = {"server": PARTICIPANTS}
-        apart = {name: (name,) for name in PARTICIPANTS}
-        self.services.groups = chance.choice(
-            (together, apart, {"server": PARTICIPANTS[:3], "scheduler": ("scheduler",)})
-        )
+        self.services.groups = chance.choice(LAYOUTS)
         count = chance.choice((2, 2, 3, 3, 4, 5)) if chance.random() < 0.97 else chance.choice((12, 24, 36))
         self.machines = [self._machine(index) for index in range(count)]
         self.faults = Faults.drawn(self._chance("kinds"))
@@ -83,7 +85,7 @@ class Scene:
         for name in (*self.services.groups, *self._by_name):
             self.driver.after(self.chance.random() * 0.5, self.start, name)
         people = People(self._process("people", "people"), self.network, self.watch, self._chance("people"))
-        people.wish(self._wishes())
+        people.wish(wishes(self._chance("wishes"), len(self.machines)))
         self.driver.run(self.faults.until_s + REST_S, lambda: self._is_over(people))
         if self.watch.violation is None:
             self._check_the_end(people)
@@ -110,7 +112,10 @@ class Scene:
         """A machine, and all on it."""
         if name in self.processes:
             self.trace.note(name, "power cut")
-            (self._by_name[name] if name in self._by_name else self.services).power_cut(*_its(name, self._by_name))
+            if name in self._by_name:
+                self._by_name[name].power_cut()
+            else:
+                self.services.power_cut(name)
 
     def kill_shepherd(self, name: str) -> None:
         """Where an agent sees it and starts another."""
@@ -144,7 +149,7 @@ class Scene:
 
     def _process(self, name: str, machine: str) -> Process:
         """A new life of it."""
-        loop = ProcessLoop(self.driver, name, self.watch.own_error)
+        loop = ProcessLoop(self.driver, name, self.watch.own_error)  # type: ignore[abstract] # no sockets, no signals
         chance = self._chance(f"{name} {len(self.trace.notes)}")
         loop.block_s = lambda: chance.random() * self.block_s.get(machine, 0.001)
         process = Process(name, machine, loop, SimulatedWorld(self._clock(machine), chance), self.nemesis.fuse(name))
@@ -167,29 +172,6 @@ class Scene:
         return Machine(
             name, slots, self._process, self.network, self.watch, self.driver, self._clock(name), self.root, self.terms,
             f"{self.seed} {name}",
-        )  # fmt: skip
-
-    def _wishes(self) -> list[Wish]:
-        chance, wishes = self._chance("wishes"), []
-        for number in range(chance.randint(2, 4) + len(self.machines) // 4):
-            specs = [self._spec(chance) for _ in range(chance.choice((1, 2, 3, len(self.machines))))]
-            cancel_at = [chance.random() * 8 for _ in range(chance.choice((0, 0, 1)))]
-            retry_at = [chance.random() * 10 for _ in range(chance.choice((0, 0, 1)))]
-            wishes.append(Wish(f"wish {number}", chance.random() * 10, specs, cancel_at, retry_at))
-        return wishes
-
-    def _spec(self, chance: random.Random) -> Spec:
-        sizes = (10, 300, 5000, 40_000) if chance.random() < 0.8 else (90_000, 200_000, 350_000)
-        log = [chance.choice(sizes) for _ in range(chance.randint(0, 3))]
-        artifacts = [chance.choice(sizes) for _ in range(chance.choice((0, 0, 1, 2)))]
-        duration_s = chance.choice((0.05, 0.5, 2, 5, 9)) * (0.5 + chance.random())
-        obeys_s = chance.choice((0.01, 0.5, None))
-        plan = Plan(duration_s, chance.choice((0, 0, 3)), log, artifacts, obeys_s)
-        timeout_s = chance.choice((None, None, None, 3.0))
-        queue_timeout_s = chance.choice((None, None, None, None, 6.0))
-        return Spec(
-            command=plan.command(), artifacts=["out/**"] if artifacts else [], timeout_s=timeout_s, grace_s=1.0,
-            queue_timeout_s=queue_timeout_s, priority=chance.choice((0, 0, 5)),
         )  # fmt: skip
 
     def _is_over(self, people: People) -> bool:
@@ -251,26 +233,32 @@ class Said(io.TextIOBase):
 def simulate(seed: int) -> Outcome:
     """One seed, from beginning to end. Raises nothing for a violation: it is in the outcome."""
     root = Path(tempfile.mkdtemp(prefix="rota-sim-", dir=MEMORY if MEMORY.is_dir() else None))
+    scenes: list[Scene] = []
+    logged = logging.root.manager.disable
+    logging.disable()  # who listens to the log must make no difference
     gc.disable()  # what a dead process left must not be tidied up at a moment that nobody can foresee
     try:
-        scene = Scene(seed, root)
-        with contextlib.redirect_stderr(Said(scene.watch)):
-            scene.run()
-        return _outcome(scene)
+        scenes.append(Scene(seed, root))
+        with contextlib.redirect_stderr(Said(scenes[0].watch)):
+            scenes[0].run()
+        return _outcome(scenes[0])
     finally:
+        _forget(scenes)
         shutil.rmtree(root, ignore_errors=True)
         gc.enable()
+        logging.disable(logged)
 
 
-def forget() -> None:
-    """Let go of what the last simulations left: tasks that never ended, coroutines in the middle of a step."""
-    unraisable, sys.unraisablehook = sys.unraisablehook, lambda _: None
+def _forget(scenes: list[Scene]) -> None:
+    """Let go of it: of tasks that never ended, and coroutines in the middle of a step, of which Python would warn."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
+            scenes.clear()
             gc.collect()
     finally:
-        sys.unraisablehook = unraisable
+        sys.unraisablehook = hook
 
 
 def _outcome(scene: Scene) -> Outcome:
@@ -283,10 +271,6 @@ def _outcome(scene: Scene) -> Outcome:
     jobs = {watch.ledger.attempts[one].job if one in watch.ledger.attempts else one for one in named}
     ids = [*sorted(jobs), *(one for one, row in watch.ledger.attempts.items() if row.job in jobs)]
     return Outcome(
-        scene.seed, violation, len(watch.ledger.jobs), len(watch.runs), len(scene.trace.notes), scene.driver.steps,
-        scene.driver.now, scene.trace, ids,
+        scene.seed, violation, len(watch.ledger.jobs), len(watch.runs), scene.driver.steps,
+        scene.driver.now, scene.trace.notes, ids,
     )  # fmt: skip
-
-
-def _its(name: str, machines: dict[str, Machine]) -> list[str]:
-    return [] if name in machines else [name]

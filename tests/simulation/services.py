@@ -10,6 +10,7 @@ from rota.gateway.service import GatewayService
 from rota.jobs.desk import Desk
 from rota.jobs.service import JobService
 from rota.jobs.sweep import sweep
+from rota.protocol.ids import AttemptId
 from rota.protocol.participants import Fleet, Job
 from rota.registry.service import RegistryService
 from rota.scheduler import loop as scheduler
@@ -67,10 +68,10 @@ class Services:
         environments = StandInEnvironments(self._terms.heartbeat_s, self._terms.lease_s)
         job: Job = FarJob(process, self._network, "jobs")
         doors: dict[str, object] = {}
+        store = SqliteJobs(KeptDatabase(self.jobs_database, process, self._watch.ledger.committed))
+        blobs = FolderBlobs(self.blobs.root, lambda file: self.blobs.sync(file, process.may_die))
         jobs: JobService | None = None
         if "jobs" in members:
-            store = SqliteJobs(KeptDatabase(self.jobs_database, process, self._watch.ledger.committed))
-            blobs = FolderBlobs(self.blobs.root, lambda file: self.blobs.sync(file, process.may_die))
             sizes = (LOG_SIZE_BYTES_MAX, ARTIFACT_SIZE_BYTES_MAX)
             job = jobs = JobService(store, blobs, environments, process.world, *sizes)
         fleet: Fleet = FarFleet(process, self._network, "registry")
@@ -114,6 +115,6 @@ def bytes_of(connection: apsw.Connection, blobs: Folder, attempt: str) -> dict[s
     store = FolderBlobs(blobs.root)
     found: dict[str, bytes] = {}
     for path, inside in connection.execute("SELECT path, content FROM output WHERE attempt_id = ?", (attempt,)):
-        file = store._file(attempt, path)  # noqa: SLF001  (where a blob lies is nobody else's to know)
+        file = store._file(AttemptId(attempt), path)  # noqa: SLF001  (where a blob lies is nobody else's to know)
         found[path] = inside if inside is not None else file.read_bytes() if file.exists() else b""
     return found

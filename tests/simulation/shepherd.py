@@ -173,26 +173,32 @@ class Shepherd:
         if self.is_dead or link is not self._link:
             return
         for command in commands:
-            match command:
-                case Start():
-                    self._start(command)
-                case Extend(attempts, deadline):
-                    for job in self._known(attempts):
-                        job.deadline = max(job.deadline, deadline)
-                case Stop(attempts):
-                    for job in self._known(attempts):
-                        self._stop(job, "cancelled")
-                case Kill(attempts):
-                    for job in self._known(attempts):
-                        job.stopped_as = LEASE
-                        self._kill(job)
-                case Forget(attempts):
-                    for attempt in attempts:
-                        self._machine.watch.forgotten(self._machine.name, attempt)
-                        self._ended.pop(attempt, None)
-                case Leave():
-                    self._is_leaving = True
+            self._obey(command)
         self._leave()
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case Start():
+                self._start(command)
+            case Extend(_, deadline):
+                for job in self._known(command.attempts):
+                    job.deadline = max(job.deadline, deadline)
+            case Stop():
+                for job in self._known(command.attempts):
+                    self._stop(job, "cancelled")
+            case Kill():
+                for job in self._known(command.attempts):
+                    job.stopped_as = LEASE
+                    self._kill(job)
+            case Forget():
+                self._forget(command.attempts)
+            case Leave():
+                self._is_leaving = True
+
+    def _forget(self, attempts: Iterable[str]) -> None:
+        for attempt in attempts:
+            self._machine.watch.forgotten(self._machine.name, attempt)
+            self._ended.pop(attempt, None)
 
     def _start(self, command: Start) -> None:
         if command.attempt_id in self._jobs:

@@ -97,10 +97,6 @@ class Trace:
         outcome = "problem" if isinstance(answer, Problem) else "ok"
         self._add(exchange, ANSWERS.get(exchange.name, f"{exchange.name} answered"), outcome, answer, is_answer=True)
 
-    def lines(self) -> list[str]:
-        """All of it."""
-        return [noted.line() for noted in self.notes]
-
     def _add(self, exchange: Exchange, name: str, outcome: str, what: object, *, is_answer: bool) -> None:
         who, place, number = exchange.asker.name, exchange.address, exchange.number
         self.notes.append(Noted(self._driver.now, who, place, name, number, is_answer, outcome, what))

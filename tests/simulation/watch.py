@@ -93,6 +93,8 @@ class Watch:
         if other is not None:
             who = f"{other.machine} ({other.execution.start.attempt_id})"
             self.fail("I-2 one execution at a time", f"{machine} started {attempt} of {job}, which runs on {who}")
+        if not execution.has_its_input():
+            self.fail("I-7 byte for byte", f"{attempt} was started without its input")
         if attempt in self.runs:
             self.fail("I-5 an attempt is executed once", f"{attempt} on {machine} and {self.runs[attempt].machine}")
         self.runs[attempt] = self.running[job] = Run(machine, execution)
