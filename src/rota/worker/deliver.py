@@ -68,6 +68,10 @@ async def _log(finished: Finished, delivery: Delivery, problems: list[Uncollecte
         os.close(file)
     if sent.is_cut:
         problems.append(Uncollected("log", f"cut after {sent.size_bytes} bytes, the server's limit"))
+    elif sent.sha256 != finished.log.sha256:  # the machine lost its power before it was on disk, or the job changed it
+        problems.append(
+            Uncollected("log", f"{sent.size_bytes} bytes are left of {finished.log.size_bytes}, or changed")
+        )
     return LogReport(sent.size_bytes, sent.sha256)
 
 

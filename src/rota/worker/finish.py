@@ -40,6 +40,8 @@ def finished(end: Ended, note: Note, folder: Path, options: WorkerOptions) -> Fi
     except OSError as error:
         logged = log.EMPTY
         problems.append(Uncollected("log", f"cannot be read: {error.strerror}"))
+    if logged.size_bytes < end.log_size_bytes and logged is not log.EMPTY:
+        problems.append(Uncollected("log", f"only {logged.size_bytes} of {end.log_size_bytes} bytes are left"))
     value, problem = result_value(folder / "result")
     if problem is not None:
         problems.append(Uncollected("result", problem))
