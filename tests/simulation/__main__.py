@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+import click
+
 from simulation.scene import simulate
 from simulation.seeds import Found, explore
 from simulation.trace import about, drawn, plantuml
@@ -82,7 +84,7 @@ def _explore(first: int, count: int, processes: int | None) -> int:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    sys.stdout.write((line if sys.stdout.isatty() else click.unstyle(line)) + "\n")
     sys.stdout.flush()
 
 

@@ -11,7 +11,7 @@ from typing import Self
 from rota.gateway.service import GatewayService
 from rota.protocol.environment import Caller, CallerKind
 from rota.protocol.get_job import GetJob, Offers
-from rota.protocol.heartbeat import Heartbeat
+from rota.protocol.heartbeat import Heartbeat, Renewed
 from rota.protocol.ids import AttemptId, CredentialId, Incarnation
 from rota.protocol.job_finished import JobFinished, JobFinishedReceived
 from rota.protocol.placement import WorkerFacts
@@ -81,11 +81,12 @@ class SimulatedCalls(Calls):
         called = Called(self._caller, self._incarnation, method, tuple(path), headers or {}, body)
         if method == "PATCH" and (cut := self._network.cut(len(body))) is not None:
             called = Called(self._caller, self._incarnation, method, tuple(path), headers or {}, body, cut)
+        sent_at = self._process.loop.time()
         told = f"{method} {path[3]} {headers} {len(body)} bytes" if path[2] == "attempts" else body
         reply: Reply = await self._network.ask(
             self._process, address, NAMES[what], lambda door: door.answer(called), timeout_s, told
         )
-        self._notice(what, body, reply)
+        self._notice(what, sent_at, body, reply)
         return reply
 
     @contextlib.asynccontextmanager
@@ -93,13 +94,16 @@ class SimulatedCalls(Calls):
         reply = await self.send("GET", url, timeout_s)
         yield _pieces(reply.body)
 
-    def _notice(self, what: str, body: bytes, reply: Reply) -> None:
+    def _notice(self, what: str, sent_at: float, body: bytes, reply: Reply) -> None:
         """The effects that invariants speak of: what this worker was really answered."""
         machine = self._process.machine
         if what == "status":
             self._watch.status_received(machine, read_answer(body, Status))
         elif what == "job-finished":
             self._watch.finish_answered(machine, read_answer(reply.body, JobFinishedReceived))
+        elif what == "heartbeat":
+            beating = read_answer(body, Heartbeat).attempts
+            self._watch.heartbeat_answered(sent_at, beating, read_answer(reply.body, Renewed))
 
 
 class GatewayDoor:

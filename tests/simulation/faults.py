@@ -104,7 +104,8 @@ class Nemesis:
         self._scene.kill(self._any_machine())
 
     def _kill_service(self) -> None:
-        self._scene.kill(self._chance.choice(list(self._scene.services.groups)))
+        group = self._chance.choice(list(self._scene.services.groups))
+        self._scene.kill(group) if self._chance.random() < 0.7 else self._scene.stop(group)
 
     def _cut_power(self) -> None:
         name = self._chance.choice([*self._scene.services.groups, *(m.name for m in self._scene.machines)])
@@ -150,7 +151,7 @@ class Nemesis:
         self._scene.driver.after(self._chance.random() * 8, self._scene.block_s.pop, name, None)
 
     def _upgrade(self) -> None:
-        self._scene.drain(self._any_machine())
+        self._scene.drain(self._any_machine(), self._chance.choice((None, None, 1.0)))
 
     def _any_machine(self) -> str:
         return self._chance.choice(self._scene.machines).name

@@ -63,8 +63,8 @@ class JobRow:
     losses: int = 0
     lapses: int = 0
     verdict: str | None = None
-    is_cancelled: bool = False
-    """A person was told that it is, or will be."""
+    cancelled_at: float | None = None
+    """When a person was told that it is, or will be."""
     may_retry: bool = False
     """A person asks for one more run."""
     runs: int = 0
@@ -91,10 +91,10 @@ class Ledger:
         connection.execute(_SCRIPT)
         self._connection = connection
 
-    def cancelled(self, job: str, runs: int) -> None:
+    def cancelled(self, job: str, runs: int, at: float) -> None:
         """A person was told so; not a word on what was retried since they asked."""
         if self.jobs[job].runs == runs:
-            self.jobs[job].is_cancelled = True
+            self.jobs[job].cancelled_at = at
 
     def committed(self) -> None:
         """A commit is done: look at what it did."""
@@ -138,7 +138,7 @@ class Ledger:
             self._fail("I-5 one lease", f"job {job} is given as {attempt} while {held} hold it")
         if number != owner.tries + 1 or any(other.number > number for _, other in others):
             self._fail("I-5 numbers grow", f"attempt {attempt} is number {number} after {owner.tries} tries")
-        if owner.is_cancelled:
+        if owner.cancelled_at is not None:
             self._fail("I-4 cancelled is cancelled", f"job {job} is given to a worker after it was cancelled")
         self.attempts[attempt] = AttemptRow(job, number, state)
 
@@ -149,13 +149,13 @@ class Ledger:
         self.jobs[job] = now
         if before is None or known is None:
             return
-        now.is_cancelled, now.may_retry, now.runs = known.is_cancelled, known.may_retry, known.runs
+        now.cancelled_at, now.may_retry, now.runs = known.cancelled_at, known.may_retry, known.runs
         if state != before and (JobState(before), state) not in _JOB_MOVES:
             self._fail("I-4 no way back", f"job {job} went from {before} to {state}")
         if JobState(before) in ENDED and state != before:
             if not known.may_retry:
                 self._fail("I-4 no way back", f"job {job} left {before} though nobody asked for a retry")
-            now.may_retry = now.is_cancelled = False
+            now.may_retry, now.cancelled_at = False, None
             now.runs += 1
         elif known.verdict is not None and verdict != known.verdict:
             self._fail("I-3 a verdict never changes", f"job {job}: {known.verdict} became {verdict}")

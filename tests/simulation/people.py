@@ -84,7 +84,7 @@ class People(Far):
         except Problem:
             pass  # too late, or not heard: then it is not cancelled, or nobody knows
         else:
-            self._watch.ledger.cancelled(job, runs)
+            self._watch.ledger.cancelled(job, runs, self._asker.loop.time())
         self.waiting -= 1
 
     async def _retry(self, job: JobId, at: float) -> None:

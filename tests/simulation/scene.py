@@ -134,12 +134,20 @@ class Scene:
             process.loop.pause()
             self.driver.after(duration_s, process.loop.resume)
 
-    def drain(self, name: str) -> None:
-        """SIGTERM: it finishes what runs, leaves, and is started again."""
+    def stop(self, group: str) -> None:
+        """SIGTERM to a service."""
+        if group in self.processes and self.processes[group].is_alive:
+            self.trace.note(group, "told to stop")
+            self.services.stop(group)
+
+    def drain(self, name: str, stop_after_s: float | None) -> None:
+        """SIGTERM: it finishes what runs, leaves, and is started again. Once more, where it shall not wait for them."""
         agent, process = self._by_name[name].agent, self.processes.get(name)
         if agent is not None and process is not None and process.is_alive:
             self.trace.note(name, "told to drain")
             process.loop.call_soon(agent.drain)
+            if stop_after_s is not None:
+                process.loop.call_later(stop_after_s, agent.stop)
 
     def _has_orphans(self, name: str) -> bool:
         return name in self._by_name and bool(self._by_name[name].shepherds.orphans)

@@ -44,6 +44,7 @@ class Services:
         self, make: Callable[[str, str], Process], network: Network, watch: Watch, blobs: Folder, terms: Terms
     ) -> None:
         self.processes: dict[str, Process] = {}
+        self._closes: dict[str, list[Callable[[], None]]] = {}
         self.groups: dict[str, tuple[str, ...]] = {}
         self._make, self._network, self._watch, self.blobs, self._terms = make, network, watch, blobs, terms
         self.jobs_database = database("jobs")
@@ -56,6 +57,14 @@ class Services:
         process = self._make(group, group)
         self.processes[group] = process
         process.begin(self._serve(process, self.groups[group]))
+
+    def stop(self, group: str) -> None:
+        """SIGTERM: who waits is answered, nobody else is let in; the process ends a while later."""
+        process = self.processes[group]
+        process.doors.clear()
+        for close in self._closes.pop(group, []):
+            process.loop.call_soon(close)
+        process.loop.call_later(1.0, process.kill)
 
     def power_cut(self, group: str) -> None:
         """Its machine loses what it had not synced."""
@@ -88,12 +97,14 @@ class Services:
             process.begin(sweep(jobs, process.world))
             doors["jobs"] = jobs
             doors["desk"] = Desk(jobs, store, blobs, environments, fleet, process.world)
+        gateway: GatewayService | None = None
         if "gateway" in members:
             gateway = GatewayService(job, process.world, CollectorRegistry())
             process.begin(gateway.watch())
             doors["gateway"] = GatewayDoor(gateway)
         if "scheduler" in members:
             process.begin(scheduler.run(job, process.world))
+        self._closes[process.name] = [one.close for one in (jobs, gateway) if one is not None]
         process.doors.update(doors)
         self._network.places.update(dict.fromkeys(doors, process))
 

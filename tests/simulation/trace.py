@@ -30,6 +30,8 @@ ANSWERS = {
     "status": "status received",
 }
 SHOWN_MAX = 160
+LABEL_MAX = 70
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7")
 _PLACES = {
     "gateway": Participant.GATEWAY,
     "registry": Participant.REGISTRY,
@@ -106,7 +108,13 @@ def about(notes: Sequence[Noted], ids: Sequence[str]) -> list[Noted]:
     """The exchanges in which one of these ids is named, and all that is no message."""
     wanted = re.compile("|".join(map(re.escape, ids)))
     numbers = {noted.number for noted in notes if noted.number and wanted.search(noted.words)}
-    return [noted for noted in notes if noted.number in numbers or not noted.number]
+    return [noted for noted in notes if (noted.number in numbers if noted.number else _concerns(noted.name, wanted))]
+
+
+def _concerns(text: str, wanted: re.Pattern[str]) -> bool:
+    """What befell a process does; what it says, and what another job did, does not."""
+    is_of_others = text.startswith(("says", "VIOLATION")) or _ID.search(text) is not None
+    return not is_of_others or (wanted.search(text) is not None and not text.startswith("VIOLATION"))
 
 
 def drawn(notes: Sequence[Noted]) -> Iterator[str]:
@@ -136,7 +144,7 @@ def _message(noted: Noted) -> Message:
     bad = noted.outcome.endswith(("vanished", "problem"))
     said = f"{noted.name} ({noted.who})" if noted.place != noted.who else noted.name
     if noted.place is None:
-        return Message(at, None, who, who, f"{noted.who}: {noted.name}")
+        return Message(at, None, who, who, f"{noted.who}: {noted.name}"[:LABEL_MAX])
     place = _PLACES.get(noted.place, Participant.JOB)
     here, there = (place, who) if noted.is_answer else (who, place)
     detail = f"{noted.outcome}: {noted.words[:SHOWN_MAX]}" if bad else None

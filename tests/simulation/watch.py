@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId
 from rota.protocol.job_finished import JobFinishedReceived
 from rota.protocol.states import HELD, AttemptState
@@ -137,6 +138,18 @@ class Watch:
             if kind == "conflict" and not self.server_lost_bytes and not is_excused:
                 self.fail("I-7 a true report is taken", f"{rejected.attempt_id}: {rejected.problem.get('detail')}")
 
+    def heartbeat_answered(self, sent_at: float, attempts: Sequence[AttemptId], renewed: Renewed) -> None:
+        """The answer to a heartbeat has come to the worker: what was cancelled before it was sent is named."""
+        for attempt in attempts:
+            held = self.ledger.attempts.get(attempt)
+            if held is None or held.state not in HELD or attempt in renewed.cancel or attempt in renewed.lost:
+                continue
+            cancelled_at = self.ledger.jobs[held.job].cancelled_at
+            if cancelled_at is not None and cancelled_at < sent_at:
+                self.fail(
+                    "I-4 cancelled is told", f"{attempt} of {held.job} was renewed, its worker is not told to stop"
+                )
+
     def submitted(self, jobs: Sequence[str]) -> None:
         """201 has come to the person."""
         for job in jobs:
@@ -161,8 +174,3 @@ class Watch:
         told = None if end is None else (end.reason, end.exit_code, end.signal)
         if told != (result.get("reason"), result.get("exit_code"), result.get("signal")):
             self.fail("I-7 the result is true", f"{attempt} ended as {told}, recorded is {result}")
-
-
-def named(attempts: Sequence[AttemptId]) -> str:
-    """In few words."""
-    return ", ".join(attempts)
