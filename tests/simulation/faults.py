@@ -33,7 +33,7 @@ class Faults:
     def drawn(cls, chance: random.Random) -> "Faults":
         """Of a seed."""
         kinds = frozenset(kind for kind in KINDS if chance.random() < 0.4)
-        return cls(kinds, 12 + chance.random() * 20)
+        return cls(kinds, 15 + chance.random() * 25)
 
 
 class Nemesis:
@@ -61,7 +61,7 @@ class Nemesis:
         kinds, chance, driver = self._faults.kinds, self._chance, self._scene.driver
         weather = self._scene.network.weather
         if "answers lost" in kinds:
-            weather.drop = chance.choice((0.02, 0.05, 0.15))
+            weather.drop = chance.choice((0.02, 0.05, 0.15, 0.3))
         if "repeated" in kinds:
             weather.repeat = chance.choice((0.05, 0.2))
         if "slow" in kinds:
@@ -71,7 +71,7 @@ class Nemesis:
         if "no process" in kinds:
             for machine in self._scene.machines:
                 machine.shepherds.trouble = 0.15
-        for _ in range(chance.randint(3, 14) if self._deeds else 0):
+        for _ in range(chance.randint(4, 20) if self._deeds else 0):
             driver.after(1 + chance.random() * (self._faults.until_s - 1), chance.choice(self._deeds))
         driver.after(self._faults.until_s, self._cease)
 
@@ -116,23 +116,28 @@ class Nemesis:
 
     def _part(self) -> None:
         names = [*self._scene.services.groups, "people", *(machine.name for machine in self._scene.machines)]
-        here, there = self._chance.choice(list(self._scene.services.groups)), self._chance.choice(names)
+        self._part_two(self._chance.choice(list(self._scene.services.groups)), self._chance.choice(names))
+
+    def _part_two(self, here: str, there: str) -> None:
+        if self.is_over:
+            return
         until_s = self._scene.driver.now + self._chance.choice((1, 4, 9, 15)) * (0.5 + self._chance.random())
-        both = self._chance.random() < 0.6
         self._scene.trace.note("faults", f"{here} and {there} parted until {until_s:.3f}")
         self._scene.network.part(here, there, until_s)
-        if both:
+        if self._chance.random() < 0.6:
             self._scene.network.part(there, here, until_s)
 
     def _slow_link(self) -> None:
         groups = list(self._scene.services.groups)
         here, there = self._chance.choice(groups), self._chance.choice([*groups, self._any_machine()])
-        delay_s = self._chance.choice((0.5, 3.0, 8.0))
-        until_s = self._scene.driver.now + self._chance.random() * 15
+        delay_s, duration_s = self._chance.choice((0.5, 2.0, 4.0, 8.0)), self._chance.random() * 15
+        until_s = self._scene.driver.now + duration_s
         self._scene.trace.note("faults", f"{here} and {there} slow until {until_s:.3f}, up to {delay_s} s")
         self._scene.network.slow_down(here, there, until_s, delay_s)
         if self._chance.random() < 0.5:
             self._scene.network.slow_down(there, here, until_s, delay_s)
+        if self._chance.random() < 0.5:  # what is slow breaks, often enough
+            self._scene.driver.after(duration_s * self._chance.random(), self._part_two, here, there)
 
     def _pause(self) -> None:
         is_agent = self._chance.random() < 0.7

@@ -108,11 +108,11 @@ class People(Far):
 def wishes(chance: random.Random, workers: int) -> list[Wish]:
     """What is asked of that many workers."""
     made: list[Wish] = []
-    for number in range(chance.randint(2, 4) + workers // 4):
+    for number in range(chance.randint(3, 6) + workers // 4):
         specs = [_spec(chance) for _ in range(chance.choice((1, 2, 3, workers)))]
         cancel_at = [chance.random() * 8 for _ in range(chance.choice((0, 0, 1)))]
         retry_at = [chance.random() * 10 for _ in range(chance.choice((0, 0, 1)))]
-        made.append(Wish(f"wish {number}", chance.random() * 10, specs, cancel_at, retry_at))
+        made.append(Wish(f"wish {number}", chance.random() * 15, specs, cancel_at, retry_at))
     return made
 
 
@@ -120,7 +120,7 @@ def _spec(chance: random.Random) -> Spec:
     sizes = (10, 300, 5000, 40_000) if chance.random() < 0.8 else (90_000, 200_000, 350_000)
     log = [chance.choice(sizes) for _ in range(chance.randint(0, 3))]
     artifacts = [chance.choice(sizes) for _ in range(chance.choice((0, 0, 1, 2)))]
-    duration_s = chance.choice((0.05, 0.5, 2, 5, 9)) * (0.5 + chance.random())
+    duration_s = chance.choice((0.05, 0.5, 2, 5, 9, 14)) * (0.5 + chance.random())
     input_size_bytes = chance.choice((0, 0, 0, 0, 2000))
     plan = Plan(
         duration_s, chance.choice((0, 0, 3)), log, artifacts, input_size_bytes, chance.choice((0.01, 0.5, None))
