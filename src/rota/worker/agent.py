@@ -77,6 +77,7 @@ class Agent:
         self._presence.drain = self.drain
         self._registry_trouble = Trouble(world, "status")
         self._given_up = asyncio.Event()
+        self._taken_up: list[Ended] = []  # ends that an earlier agent left, until they are reports
 
     async def take_up(self) -> list[Ended]:
         """What an earlier agent left is this one's: what runs, what ended, what waits to be reported.
@@ -106,7 +107,8 @@ class Agent:
         self._reporter.resume(spooled)
         self._spawn(self._hear())
         self._spawn(self._heartbeat.beat(self._options.first_heartbeat_s, self._margin_s))
-        return list(ended.values())
+        self._taken_up = list(ended.values())
+        return self._taken_up
 
     async def introduce(self) -> None:
         """The first status: names all that this worker still answers for. Raises Unauthenticated."""
@@ -128,6 +130,7 @@ class Agent:
         """Until drained, or told twice to stop."""
         for end in ended:
             self._reporter.ended(end)
+        self._taken_up = []
         self._spawn(repeat(self._presence, self._heartbeat_s, self._world, self._registry_trouble))
         self._spawn(self._reporter.keep())
         self._spawn(self._reporter.send())
@@ -194,7 +197,8 @@ class Agent:
     async def _replace_shepherd(self) -> None:
         """Its jobs cannot be watched any more: the next shepherd ends them, and they are forgotten here."""
         say("the shepherd ended unexpectedly; its jobs are ended and given up")
-        running = [held.attempt_id for held in self._held.in_phase(Phase.RUNNING)]
+        over = {end.attempt_id for end in self._taken_up}
+        running = [held.attempt_id for held in self._held.in_phase(Phase.RUNNING) if held.attempt_id not in over]
         hello = await self._link.connect()
         self._reporter.lose(running, "the process that watched it ended")
         for attempt in running:
