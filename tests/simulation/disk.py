@@ -124,9 +124,10 @@ class Folder:
         if may_die():
             raise Killed
 
-    def durable(self, folder: Path) -> list[Path]:
-        """The files of `folder` that a power cut would leave, as they would be found."""
-        return [self._links / str(inode) for inode in self._names.get(folder, {}).values()]
+    def durable(self, folder: Path) -> list[bytes]:
+        """What every power cut would leave of the files in `folder`."""
+        inodes = self._names.get(folder, {}).values()
+        return [(self._links / str(inode)).read_bytes()[: self._sizes.get(inode, 0)] for inode in inodes]
 
     def lose_unsynced(self, folder: Path) -> None:
         """The power is cut: what was not synced is there, or cut short, or gone."""

@@ -18,6 +18,10 @@ KINDS = (
     "agent killed", "service killed", "power cut", "shepherd killed", "parted", "slow link", "answers lost", "repeated",
     "slow", "paused", "clock", "slow disk", "upgrade", "no process", "at a step",
 )  # fmt: skip
+TALKS = (
+    ("gateway", "jobs"), ("registry", "jobs"), ("jobs", "registry"), ("scheduler", "jobs"), ("worker", "gateway"),
+    ("worker", "registry"),
+)  # fmt: skip
 STEPS_MAX = 250
 AGAIN_S = 3.0
 
@@ -128,8 +132,7 @@ class Nemesis:
             self._scene.network.part(there, here, until_s)
 
     def _slow_link(self) -> None:
-        groups = list(self._scene.services.groups)
-        here, there = self._chance.choice(groups), self._chance.choice([*groups, self._any_machine()])
+        here, there = self._who_talk()
         delay_s, duration_s = self._chance.choice((0.5, 2.0, 4.0, 8.0)), self._chance.random() * 15
         until_s = self._scene.driver.now + duration_s
         self._scene.trace.note("faults", f"{here} and {there} slow until {until_s:.3f}, up to {delay_s} s")
@@ -138,6 +141,17 @@ class Nemesis:
             self._scene.network.slow_down(there, here, until_s, delay_s)
         if self._chance.random() < 0.5:  # what is slow breaks, often enough
             self._scene.driver.after(duration_s * self._chance.random(), self._part_two, here, there)
+
+    def _who_talk(self) -> tuple[str, str]:
+        """Two machines between which messages go, in either order."""
+        asks, answers = self._chance.choice(TALKS)
+        groups = self._scene.services.groups
+        where = {member: group for group, members in groups.items() for member in members}
+        pair = [where.get(asks) or self._any_machine(), where[answers]]
+        if pair[0] == pair[1]:
+            pair[0] = self._any_machine()
+        self._chance.shuffle(pair)
+        return pair[0], pair[1]
 
     def _pause(self) -> None:
         is_agent = self._chance.random() < 0.7

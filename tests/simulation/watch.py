@@ -6,7 +6,6 @@ Source: guarantees.md, I1 to I8. What a worker or a service believes is never as
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId
@@ -52,8 +51,8 @@ class Watch:
         """The server's power was cut: what was uploaded and not yet acknowledged may be gone."""
         self.is_recorded: Callable[[str], bool] = lambda _: False
         """Whether the registry has an attempt's acknowledgement on its disk."""
-        self.spooled: Callable[[str], list[Path]] = lambda _: []
-        """The files of a machine's spool that would survive a power cut."""
+        self.spooled: Callable[[str], list[bytes]] = lambda _: []
+        """What a machine's spool would hold after a power cut."""
         self.received: set[str] = set()
         self._acknowledged: set[tuple[str, str]] = set()
         self._driver, self._trace = driver, trace
@@ -120,7 +119,7 @@ class Watch:
         held = self.ledger.attempts.get(attempt)
         if run is None or not run.is_wanted or held is None or held.state not in HELD:
             return
-        if not any(attempt.encode() in path.read_bytes() for path in self.spooled(machine)):
+        if not any(attempt.encode() in spooled for spooled in self.spooled(machine)):
             self.fail("I-3 on disk before it is forgotten", f"{machine} forgot {attempt}, no spool has it")
 
     def finish_answered(self, machine: str, answer: JobFinishedReceived) -> None:
