@@ -6,7 +6,7 @@ from typing import Any
 
 from rota.protocol.environment import Caller, CallerKind
 from rota.protocol.ids import AttemptId, CredentialId, Incarnation, WorkerId
-from rota.protocol.incarnation import numbered
+from rota.protocol.incarnation import is_earlier, numbered
 from rota.protocol.placement import WorkerFacts
 from rota.protocol.status import Status, WorkerStatus
 from rota.registry.service import RegistryService
@@ -55,6 +55,19 @@ async def test_a_start_whose_first_status_is_repeated_is_not_superseded_by_itsel
 
     assert (await registry.status(CALLER, present, READY)).received
     assert slow.released == [present, present]
+
+
+async def test_what_a_start_left_behind_is_released_by_a_name_that_touches_nothing_of_the_next() -> None:
+    """However late it comes. Source: guarantees.md, F23; found by the simulation."""
+    slow: Any = Slow()
+    slow.answers.set()
+    registry, present = RegistryService(slow, slow, slow, SystemWorld()), numbered(2, bytes(10))
+
+    await registry.status(CALLER, present, Status(WorkerStatus.OFFLINE, [], 0))
+
+    _, last = slow.released
+    assert is_earlier(last, numbered(3, bytes(10)))
+    assert not is_earlier(last, present)
 
 
 async def test_a_start_that_waited_longer_than_the_next_one_does_not_take_its_place() -> None:

@@ -19,10 +19,17 @@ def numbered(number: int, chance: bytes) -> Incarnation:
     return Incarnation(str(uuid.UUID(int=bits)))
 
 
+def gone(incarnation: Incarnation) -> Incarnation:
+    """Who answers for nothing once that start has gone: later than it, earlier than the next. No start is called so."""
+    return Incarnation(f"{incarnation} offline")
+
+
 def is_earlier(one: Incarnation, other: Incarnation) -> bool:
     """Whether `one` is known to be an earlier start than `other`; False where either does not tell."""
     return _is_numbered(one) and _is_numbered(other) and one[:13] < other[:13]
 
 
 def _is_numbered(incarnation: Incarnation) -> bool:
-    return len(incarnation) == 36 and incarnation[14] == str(_VERSION)  # noqa: PLR2004  (as RFC 9562 writes a UUID)
+    return (
+        incarnation[14:15] == str(_VERSION) and incarnation[8:9] == incarnation[13:14] == "-"
+    )  # as RFC 9562 writes it

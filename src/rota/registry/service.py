@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rota.protocol.enrol import Enrol, WorkerCredential
 from rota.protocol.environment import Caller, Environment
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
-from rota.protocol.incarnation import is_earlier
+from rota.protocol.incarnation import gone, is_earlier
 from rota.protocol.participants import Environments, Job
 from rota.protocol.placement import WorkerFacts
 from rota.protocol.problems import Conflict, InvalidRequest, LeaseLost, NotFound, Problem, Unavailable
@@ -72,7 +72,7 @@ class RegistryService:
         self._told[worker] = frozenset(status.attempts)
         drain = worker in self._draining
         if status.status is WorkerStatus.OFFLINE:
-            await self._release_all(worker, status.attempts)
+            await self._release_all(worker, incarnation, status.attempts)
             self._draining.discard(worker)
             self._seen.pop(worker, None)
         else:
@@ -102,13 +102,13 @@ class RegistryService:
         """Call lost who is unseen too long; runs until it is cancelled."""
         while True:
             await self._world.sleep(_LOOK_EVERY_S)
-            gone = lost(self._seen, self._world.monotonic())
-            if gone:
-                unseen = [(worker, self._seen.pop(worker).recorded_at) for worker in gone]
+            away = lost(self._seen, self._world.monotonic())
+            if away:
+                unseen = [(worker, self._seen.pop(worker).recorded_at) for worker in away]
                 try:
                     await self._store.lost(unseen)
                 except Unavailable as problem:
-                    log.warning("%d workers are lost, which could not be recorded: %s", len(gone), problem.detail)
+                    log.warning("%d workers are lost, which could not be recorded: %s", len(away), problem.detail)
 
     def _is_earlier(self, worker: WorkerId, incarnation: Incarnation) -> bool:
         present = self._incarnations[worker]
@@ -147,11 +147,10 @@ class RegistryService:
                 self._superseded.setdefault(worker, deque(maxlen=_SUPERSEDED_MAX)).append(before)
             self._incarnations[worker] = incarnation
 
-    async def _release_all(self, worker: WorkerId, keep: Sequence[AttemptId]) -> None:
+    async def _release_all(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> None:
         """It has gone and starts nothing more: an offer that never reached it need not wait for its lease's end."""
-        nobody = Incarnation(f"offline {self._world.new_id()}")  # no start of a worker is called so
         try:
-            await self._job.release(worker, nobody, keep)
+            await self._job.release(worker, gone(incarnation), keep)
         except Problem as problem:
             log.warning("what worker %s left behind waits for its leases' end: %s", worker, problem.detail)
 
