@@ -9,13 +9,13 @@ import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import apsw
 
 from rota.storage.sqlite.database import Database, _take_steps
 from rota.storage.sqlite.reader import Reader
-from rota.storage.sqlite.writer import Deed, Writer, connect
+from rota.storage.sqlite.writer import Wanted, Writer, connect
 from simulation.driver import Killed
 from simulation.process import Process
 
@@ -32,33 +32,50 @@ def empty(schema: str) -> bytes:
     return connection.serialize("main")
 
 
-def database(schema: str) -> apsw.Connection:
-    """A fresh one, in memory; it outlives the processes that write to it."""
-    connection = connect(Path(":memory:"))
-    connection.deserialize("main", empty(schema))
-    return connection
+class Kept:
+    """A database, which outlives the processes that write to it; a power cut takes what was not to be durable."""
+
+    def __init__(self, schema: str) -> None:
+        self.connection = connect(Path(":memory:"))
+        self.connection.deserialize("main", empty(schema))
+        self._durable: bytes | None = None
+
+    def noted(self) -> None:
+        """A commit follows that need not be on disk: what is there now is what a power cut leaves."""
+        if self._durable is None:
+            self._durable = self.connection.serialize("main")
+
+    def synced(self) -> None:
+        """All of it is on disk."""
+        self._durable = None
+
+    def lose_unsynced(self) -> None:
+        """The power is cut."""
+        if self._durable is not None:
+            self.connection.deserialize("main", self._durable)
+            self._durable = None
 
 
 class KeptDatabase(Database):
     """See `rota.storage.sqlite.database.Database`; `committed` is told after each commit."""
 
-    def __init__(self, connection: apsw.Connection, process: Process, committed: Callable[[], None]) -> None:
-        self.writer = SteppedWriter(connection, process, committed)
-        self.reader = SteppedReader(connection, process)
+    def __init__(self, kept: Kept, process: Process, committed: Callable[[], None]) -> None:
+        self.writer = SteppedWriter(kept, process, committed)
+        self.reader = SteppedReader(kept, process)
 
 
 class SteppedWriter(Writer):
     """The real group commit, without a thread: what waits is committed a while later, and answered a while after."""
 
-    def __init__(self, connection: apsw.Connection, process: Process, committed: Callable[[], None]) -> None:
-        self._connection, self._process, self._committed = connection, process, committed
-        self._batch: list[tuple[Deed, Any]] = []
+    def __init__(self, kept: Kept, process: Process, committed: Callable[[], None]) -> None:
+        self._kept, self._process, self._committed = kept, process, committed
+        self._batch: list[Wanted] = []
         self._loop = process.loop
         self._is_busy = False
 
-    async def run(self, deed: Callable[[apsw.Connection], T]) -> T:
+    async def _ask(self, deed: Callable[[apsw.Connection], T], *, is_durable: bool) -> T:
         done = self._process.loop.create_future()
-        self._batch.append((deed, done))
+        self._batch.append(Wanted(deed, done, is_durable))
         self._go_on()
         answer: T = await done
         return answer
@@ -72,7 +89,12 @@ class SteppedWriter(Writer):
         if self._process.may_die():
             return
         batch, self._batch = self._batch, []
-        answers = self._commit(self._connection, batch)
+        is_durable = any(wanted.is_durable for wanted in batch)
+        if not is_durable:
+            self._kept.noted()
+        answers = self._commit(self._kept.connection, batch)
+        if is_durable:
+            self._kept.synced()
         self._committed()
         if self._process.may_die():
             return
@@ -82,13 +104,16 @@ class SteppedWriter(Writer):
 
 
 class SteppedReader(Reader):
-    """Reads at once; the answer comes a moment later."""
+    """Reads at once; a long read's answer comes a moment later."""
 
-    def __init__(self, connection: apsw.Connection, process: Process) -> None:
-        self._connection, self._process = connection, process
+    def __init__(self, kept: Kept, process: Process) -> None:
+        self._kept, self._process = kept, process
+
+    def look(self, question: Callable[[apsw.Connection], T]) -> T:
+        return question(self._kept.connection)
 
     async def run(self, question: Callable[[apsw.Connection], T]) -> T:
-        answer = question(self._connection)
+        answer = question(self._kept.connection)
         await self._process.world.sleep(READ_S)
         return answer
 

@@ -98,6 +98,12 @@ class FarJob(Far):
     async def release(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> None:
         await self.ask("release", lambda job: job.release(worker, incarnation, keep), (worker, keep))
 
+    async def unstartable(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> list[AttemptId]:
+        answer: list[AttemptId] = await self.ask(
+            "unstartable", lambda job: job.unstartable(worker, attempts), (worker, attempts)
+        )
+        return answer
+
     async def ended(self, limit: int, wait_s: float) -> list[Ended]:
         answer: list[Ended] = await self.ask("ended", lambda job: job.ended(limit, wait_s), None, wait_s + TIMEOUT_S)
         return answer

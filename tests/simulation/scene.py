@@ -210,8 +210,10 @@ class Scene:
         """Log and artifacts are what the job wrote, or it is said that they are not whole."""
         run = self.watch.runs[attempt]
         plan = run.execution.plan
-        found = bytes_of(self.services.jobs_database, self.services.blobs, attempt)
-        [[problems]] = self.services.jobs_database.execute("SELECT problems FROM attempt WHERE id = ?", (attempt,))
+        found = bytes_of(self.services.jobs_database.connection, self.services.blobs, attempt)
+        [[problems]] = self.services.jobs_database.connection.execute(
+            "SELECT problems FROM attempt WHERE id = ?", (attempt,)
+        )
         wrote = {"": log_of(attempt, plan)[: run.execution.log_size_bytes]}
         if run.execution.exit_code is not None:
             wrote |= artifacts_of(attempt, plan)

@@ -17,7 +17,7 @@ from rota.scheduler import loop as scheduler
 from rota.storage.blobs import FolderBlobs
 from rota.storage.sqlite.jobs import SqliteJobs
 from rota.storage.sqlite.workers import SqliteWorkers
-from simulation.disk import Folder, KeptDatabase, database
+from simulation.disk import Folder, Kept, KeptDatabase
 from simulation.doors import GatewayDoor, RegistryDoor
 from simulation.neighbours import FarFleet, FarJob, StandInEnvironments
 from simulation.network import Network
@@ -47,9 +47,9 @@ class Services:
         self._closes: dict[str, list[Callable[[], None]]] = {}
         self.groups: dict[str, tuple[str, ...]] = {}
         self._make, self._network, self._watch, self.blobs, self._terms = make, network, watch, blobs, terms
-        self.jobs_database = database("jobs")
-        self._registry_database = database("registry")
-        watch.ledger.keep(self.jobs_database)
+        self.jobs_database, self._registry_database = Kept("jobs"), Kept("registry")
+        self._recorded: set[str] = set()
+        watch.ledger.keep(self.jobs_database.connection)
         watch.is_recorded = self._is_recorded
 
     def start(self, group: str) -> None:
@@ -72,6 +72,10 @@ class Services:
         if "jobs" in self.groups[group]:
             self._watch.server_lost_bytes = True
             self.blobs.lose_unsynced(self.blobs.root)
+        if "registry" in self.groups[group]:
+            rows = self._registry_database.connection.execute("SELECT attempt_id FROM acknowledgement")
+            self._recorded.update(row[0] for row in rows)
+            self._registry_database.lose_unsynced()
 
     async def _serve(self, process: Process, members: tuple[str, ...]) -> None:
         environments = StandInEnvironments(self._terms.heartbeat_s, self._terms.lease_s)
@@ -109,8 +113,9 @@ class Services:
         self._network.places.update(dict.fromkeys(doors, process))
 
     def _is_recorded(self, attempt: str) -> bool:
-        found = self._registry_database.execute("SELECT 1 FROM acknowledgement WHERE attempt_id = ?", (attempt,))
-        return found.fetchone() is not None
+        known = self._registry_database.connection
+        found = known.execute("SELECT 1 FROM acknowledgement WHERE attempt_id = ?", (attempt,)).fetchone()
+        return found is not None or attempt in self._recorded
 
 
 class Both(RegistryDoor):
