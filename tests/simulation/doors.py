@@ -98,7 +98,7 @@ class SimulatedCalls(Calls):
         """The effects that invariants speak of: what this worker was really answered."""
         machine = self._process.machine
         if what == "status":
-            self._watch.status_received(machine, read_answer(body, Status))
+            self._watch.status_received(machine, sent_at, read_answer(body, Status))
         elif what == "job-finished":
             self._watch.finish_answered(machine, read_answer(reply.body, JobFinishedReceived))
         elif what == "heartbeat":

@@ -74,10 +74,17 @@ class Watch:
         if "an error of its own" in line:
             self.own_error(f"{who}: {line}")
 
-    def status_received(self, machine: str, status: Status) -> None:
-        """The answer to a status has come to the worker."""
-        if status.status in {WorkerStatus.WORKING, WorkerStatus.DRAINING}:
-            self._acknowledged.update((machine, attempt) for attempt in status.attempts)
+    def status_received(self, machine: str, sent_at: float, status: Status) -> None:
+        """The answer to a status has come to the worker: the permission for what it names for the first time."""
+        if status.status not in {WorkerStatus.WORKING, WorkerStatus.DRAINING}:
+            return
+        for attempt in status.attempts:
+            held = self.ledger.attempts.get(attempt)
+            cancelled_at = None if held is None else self.ledger.jobs[held.job].cancelled_at
+            is_first = (machine, attempt) not in self._acknowledged
+            if is_first and attempt not in self.runs and cancelled_at is not None and cancelled_at < sent_at:
+                self.fail("I-4 cancelled is not permitted", f"{machine} may start {attempt}, cancelled before it asked")
+            self._acknowledged.add((machine, attempt))
 
     def execution_begun(self, machine: str, execution: Execution) -> None:
         """A job's process was made."""
