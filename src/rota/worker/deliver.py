@@ -62,6 +62,7 @@ async def _log(finished: Finished, delivery: Delivery, problems: list[Uncollecte
         async with delivery.uploads:
             sent = await upload.finish(file, finished.log.size_bytes)
     except Shrunk:
+        problems[:] = [problem for problem in problems if problem.what != "log"]  # there is none that could be cut
         problems.append(Uncollected("log", "cut by the job while it ran: what is left is not what was sent"))
         return EMPTY
     finally:
