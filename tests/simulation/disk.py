@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import apsw
 
+from rota.storage.disk import Disk
 from rota.storage.sqlite.database import Database, _take_steps
 from rota.storage.sqlite.reader import Reader
 from rota.storage.sqlite.writer import Wanted, Writer, connect
@@ -60,6 +61,7 @@ class KeptDatabase(Database):
     """See `rota.storage.sqlite.database.Database`; `committed` is told after each commit."""
 
     def __init__(self, kept: Kept, process: Process, committed: Callable[[], None]) -> None:
+        self.disk = Disk()
         self.writer = SteppedWriter(kept, process, committed)
         self.reader = SteppedReader(kept, process)
 
@@ -69,6 +71,7 @@ class SteppedWriter(Writer):
 
     def __init__(self, kept: Kept, process: Process, committed: Callable[[], None]) -> None:
         self._kept, self._process, self._committed = kept, process, committed
+        self._disk = Disk()
         self._batch: list[Wanted] = []
         self._loop = process.loop
         self._is_busy = False

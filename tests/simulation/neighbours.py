@@ -64,8 +64,10 @@ class FarJob(Far):
         )
         return answer
 
-    async def heartbeat(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> Renewed:
-        answer: Renewed = await self.ask("heartbeat", lambda job: job.heartbeat(worker, attempts), attempts)
+    async def heartbeat(self, worker: WorkerId, environment: str, attempts: Sequence[AttemptId]) -> Renewed:
+        answer: Renewed = await self.ask(
+            "heartbeat", lambda job: job.heartbeat(worker, environment, attempts), attempts
+        )
         return answer
 
     async def upload(

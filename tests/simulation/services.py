@@ -82,7 +82,7 @@ class Services:
         job: Job = FarJob(process, self._network, "jobs")
         doors: dict[str, object] = {}
         store = SqliteJobs(KeptDatabase(self.jobs_database, process, self._watch.ledger.committed))
-        blobs = FolderBlobs(self.blobs.root, lambda file: self.blobs.sync(file, process.may_die))
+        blobs = SteppedBlobs(self.blobs, process)
         jobs: JobService | None = None
         if "jobs" in members:
             sizes = (LOG_SIZE_BYTES_MAX, ARTIFACT_SIZE_BYTES_MAX)
@@ -116,6 +116,17 @@ class Services:
         known = self._registry_database.connection
         found = known.execute("SELECT 1 FROM acknowledgement WHERE attempt_id = ?", (attempt,)).fetchone()
         return found is not None or attempt in self._recorded
+
+
+class SteppedBlobs(FolderBlobs):
+    """The real ones, in a folder that remembers what was synced."""
+
+    def __init__(self, folder: Folder, process: Process) -> None:
+        super().__init__(folder.root)
+        self._folder_of_all, self._process = folder, process
+
+    def _sync(self, descriptor: int) -> None:
+        self._folder_of_all.sync(descriptor, self._process.may_die)
 
 
 class Both(RegistryDoor):
