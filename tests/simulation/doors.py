@@ -15,7 +15,7 @@ from rota.protocol.heartbeat import Heartbeat, Renewed
 from rota.protocol.ids import AttemptId, CredentialId, Incarnation
 from rota.protocol.job_finished import JobFinished, JobFinishedReceived
 from rota.protocol.placement import WorkerFacts
-from rota.protocol.problems import NotFound, Unavailable
+from rota.protocol.problems import Conflict, NotFound, Unavailable
 from rota.protocol.refuse_job import RefuseJob
 from rota.protocol.status import Status
 from rota.protocol.wire import encode, read_answer, read_request
@@ -83,9 +83,14 @@ class SimulatedCalls(Calls):
             called = Called(self._caller, self._incarnation, method, tuple(path), headers or {}, body, cut)
         sent_at = self._process.loop.time()
         told = f"{method} {path[3]} {headers} {len(body)} bytes" if path[2] == "attempts" else body
-        reply: Reply = await self._network.ask(
-            self._process, address, NAMES[what], lambda door: door.answer(called), timeout_s, told
-        )
+        try:
+            reply: Reply = await self._network.ask(
+                self._process, address, NAMES[what], lambda door: door.answer(called), timeout_s, told
+            )
+        except Conflict:
+            if what == "status":
+                self._watch.shut_out.add(self._process.machine)
+            raise
         self._notice(what, sent_at, body, reply)
         return reply
 
@@ -98,6 +103,7 @@ class SimulatedCalls(Calls):
         """The effects that invariants speak of: what this worker was really answered."""
         machine = self._process.machine
         if what == "status":
+            self._watch.shut_out.discard(machine)
             self._watch.status_received(machine, sent_at, read_answer(body, Status))
         elif what == "job-finished":
             self._watch.finish_answered(machine, read_answer(reply.body, JobFinishedReceived))

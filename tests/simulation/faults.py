@@ -133,13 +133,13 @@ class Nemesis:
 
     def _slow_link(self) -> None:
         here, there = self._who_talk()
-        delay_s, duration_s = self._chance.choice((0.5, 2.0, 4.0, 8.0)), self._chance.random() * 15
+        delay_s, duration_s = self._chance.choice((1.0, 2.0, 4.0, 8.0)), self._chance.random() * 15
         until_s = self._scene.driver.now + duration_s
         self._scene.trace.note("faults", f"{here} and {there} slow until {until_s:.3f}, up to {delay_s} s")
         self._scene.network.slow_down(here, there, until_s, delay_s)
         if self._chance.random() < 0.5:
             self._scene.network.slow_down(there, here, until_s, delay_s)
-        if self._chance.random() < 0.5:  # what is slow breaks, often enough
+        if self._chance.random() < 0.8:  # what is slow breaks, often enough
             self._scene.driver.after(duration_s * self._chance.random(), self._part_two, here, there)
 
     def _who_talk(self) -> tuple[str, str]:

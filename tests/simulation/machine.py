@@ -52,6 +52,7 @@ class Machine:
             return
         process = self._make(self.name, self.name)
         self.process = process
+        self._watch.shut_out.discard(self.name)
         process.begin(self._live(process))
 
     def power_cut(self) -> None:

@@ -120,7 +120,7 @@ def _spec(chance: random.Random) -> Spec:
     sizes = (10, 300, 5000, 40_000) if chance.random() < 0.8 else (90_000, 200_000, 350_000)
     log = [chance.choice(sizes) for _ in range(chance.randint(0, 3))]
     artifacts = [chance.choice(sizes) for _ in range(chance.choice((0, 0, 1, 2)))]
-    duration_s = chance.choice((0.05, 0.5, 2, 5, 9, 14)) * (0.5 + chance.random())
+    duration_s = chance.choice((0.05, 0.5, 2, 5, 9, 14, 14)) * (0.5 + chance.random())
     input_size_bytes = chance.choice((0, 0, 0, 0, 2000))
     plan = Plan(
         duration_s, chance.choice((0, 0, 3)), log, artifacts, input_size_bytes, chance.choice((0.01, 0.5, None))

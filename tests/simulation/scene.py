@@ -199,6 +199,8 @@ class Scene:
         if people.waiting or not all(machine.is_idle for machine in self.machines):
             busy = [machine.name for machine in self.machines if not machine.is_idle]
             fail("I-6 every report arrives", f"{people.waiting} wishes are open, and something waits on {busy}")
+        if self.watch.shut_out:
+            fail("I-6 nobody is shut out", f"the registry refuses {sorted(self.watch.shut_out)}, which are there")
         for attempt in self.watch.received:
             if ledger.attempts[attempt].state not in ENDED_WITH_RESULT:
                 fail("I-3 received is durable", f"{attempt} was received and is {ledger.attempts[attempt].state}")

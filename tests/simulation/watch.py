@@ -54,6 +54,8 @@ class Watch:
         self.spooled: Callable[[str], list[bytes]] = lambda _: []
         """What a machine's spool would hold after a power cut."""
         self.received: set[str] = set()
+        self.shut_out: set[str] = set()
+        """Machines whose present worker the registry takes for a former one."""
         self._acknowledged: set[tuple[str, str]] = set()
         self._driver, self._trace = driver, trace
 
