@@ -197,9 +197,10 @@ class Agent:
     async def _replace_shepherd(self) -> None:
         """Its jobs cannot be watched any more: the next shepherd ends them, and they are forgotten here."""
         say("the shepherd ended unexpectedly; its jobs are ended and given up")
+        hello = await self._link.connect()
+        # Only now: what was started meanwhile was told to nobody, and would be held for ever.
         over = {end.attempt_id for end in self._taken_up}
         running = [held.attempt_id for held in self._held.in_phase(Phase.RUNNING) if held.attempt_id not in over]
-        hello = await self._link.connect()
         self._reporter.lose(running, "the process that watched it ended")
         for attempt in running:
             self._reporter.clean(attempt)
