@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev demo check format test model chaos bench bench-guard bench-peers docs record lock clean
+.PHONY: help dev demo check format test sim sim-mutants model chaos bench bench-guard bench-peers docs record lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -49,6 +49,12 @@ format: .venv/.develops ## Put the code in order: format, and fix what can be fi
 test: .venv/.develops ## Run all tests (more words for pytest: make test ARGS="-k refused -x").
 	@.ci/debian-packages
 	$(BIN)/pytest $(ARGS)
+
+sim: .venv/.develops ## The whole system in a simulation: 10,000 seeds on all cores (ARGS="--seed 7" replays one).
+	PYTHONPATH=tests $(BIN)/python -P -m simulation $(ARGS)
+
+sim-mutants: .venv/.develops ## Deliberate faults in the code, each of which the simulation must find (minutes).
+	PYTHONPATH=tests $(BIN)/python -P -m simulation.mutants $(ARGS)
 
 model: ## Check the protocol's model in all its states with spin, and that each deliberate fault is found (minutes).
 	@.ci/debian-packages

@@ -3,7 +3,8 @@
 import pytest
 
 from house import HandWorker, Json, finished
-from participants.place import MOMENT, UUID7, Place, received, refuse, refused
+from participants.place import MOMENT, UUID7, Place, beat, received, refuse, refused
+from rota.protocol.incarnation import numbered
 from waiting import until
 
 
@@ -100,6 +101,20 @@ def test_a_worker_is_shown_as_it_enrolled(place: Place) -> None:
     listed = place.admin.get("/api/v1/workers", params={"environment": place.name}).json()
     assert listed == {"workers": [shown]}
     assert place.admin.get(f"/registry/v1/workers/{worker.id}").json() == shown
+
+
+def test_a_late_word_of_an_earlier_start_takes_nothing_from_the_present_one(place: Place) -> None:
+    """Also where the earlier start had never been heard of. Source: guarantees.md, F23."""
+    worker = place.worker(incarnation=numbered(8, bytes(10)))
+    worker.status("ready_for_work")
+    _, attempt = place.held(worker)
+    worker.http.headers["Rota-Incarnation"] = numbered(7, bytes(10))
+
+    refused(worker.status("ready_for_work"), 409, "conflict")
+
+    worker.http.headers["Rota-Incarnation"] = numbered(8, bytes(10))
+    assert worker.status("working", attempt).status_code == 200
+    assert beat(worker, attempt)["lost"] == []
 
 
 def test_workers_of_elsewhere_are_unknown(place: Place, quick: Place) -> None:

@@ -176,11 +176,8 @@ class JobService:
 
     async def unstartable(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> list[AttemptId]:
         held = {attempt: self._leases.of(worker, attempt) for attempt in attempts}
-        return [
-            attempt
-            for attempt, lease in held.items()
-            if (lease.cancel if lease is not None else await self._store.attempt(attempt) is not None)
-        ]
+        over = [one for one, lease in held.items() if lease is not None and (lease.cancel or lease.decided)]
+        return over + [one for one, lease in held.items() if lease is None and await self._store.attempt(one)]
 
     async def ended(self, limit: int, wait_s: float) -> list[Ended]:
         self._undecided.clear()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rota.protocol.enrol import Enrol, WorkerCredential
 from rota.protocol.environment import Caller, Environment
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
+from rota.protocol.incarnation import gone, is_earlier
 from rota.protocol.participants import Environments, Job
 from rota.protocol.placement import WorkerFacts
 from rota.protocol.problems import Conflict, InvalidRequest, LeaseLost, NotFound, Problem, Unavailable
@@ -59,7 +60,7 @@ class RegistryService:
         worker = caller.worker.worker_id
         if worker not in self._incarnations:
             await self._meet(caller.worker)
-        if incarnation in self._superseded.get(worker, ()):
+        if incarnation in self._superseded.get(worker, ()) or self._is_earlier(worker, incarnation):
             # A late word of an earlier start must not release what the present one holds. Source: guarantees.md, F23.
             raise Conflict("A newer start of this worker has taken its place.")
         if self._incarnations[worker] != incarnation:
@@ -71,7 +72,7 @@ class RegistryService:
         self._told[worker] = frozenset(status.attempts)
         drain = worker in self._draining
         if status.status is WorkerStatus.OFFLINE:
-            await self._release_all(worker, status.attempts)
+            await self._release_all(worker, incarnation, status.attempts)
             self._draining.discard(worker)
             self._seen.pop(worker, None)
         else:
@@ -101,13 +102,17 @@ class RegistryService:
         """Call lost who is unseen too long; runs until it is cancelled."""
         while True:
             await self._world.sleep(_LOOK_EVERY_S)
-            gone = lost(self._seen, self._world.monotonic())
-            if gone:
-                unseen = [(worker, self._seen.pop(worker).recorded_at) for worker in gone]
+            away = lost(self._seen, self._world.monotonic())
+            if away:
+                unseen = [(worker, self._seen.pop(worker).recorded_at) for worker in away]
                 try:
                     await self._store.lost(unseen)
                 except Unavailable as problem:
-                    log.warning("%d workers are lost, which could not be recorded: %s", len(gone), problem.detail)
+                    log.warning("%d workers are lost, which could not be recorded: %s", len(away), problem.detail)
+
+    def _is_earlier(self, worker: WorkerId, incarnation: Incarnation) -> bool:
+        present = self._incarnations[worker]
+        return present is not None and is_earlier(incarnation, present)
 
     async def _meet(self, facts: WorkerFacts) -> None:
         """Remember what is stored of a worker. One that the store lacks is good all the same: its credential is."""
@@ -136,15 +141,16 @@ class RegistryService:
             log.warning("what worker %s no longer answers for is not released yet: %s", worker, problem.detail)
         else:
             before = self._incarnations[worker]
+            if before == incarnation or self._is_earlier(worker, incarnation):
+                return  # another status, meanwhile: of this start, or of the next
             if before is not None:
                 self._superseded.setdefault(worker, deque(maxlen=_SUPERSEDED_MAX)).append(before)
             self._incarnations[worker] = incarnation
 
-    async def _release_all(self, worker: WorkerId, keep: Sequence[AttemptId]) -> None:
+    async def _release_all(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> None:
         """It has gone and starts nothing more: an offer that never reached it need not wait for its lease's end."""
-        nobody = Incarnation(f"offline {self._world.new_id()}")  # no start of a worker is called so
         try:
-            await self._job.release(worker, nobody, keep)
+            await self._job.release(worker, gone(incarnation), keep)
         except Problem as problem:
             log.warning("what worker %s left behind waits for its leases' end: %s", worker, problem.detail)
 

@@ -146,7 +146,7 @@ class FolderBlobs:
 
     def _settle(self, attempt: AttemptId) -> None:
         folder = self._folder(attempt)
-        for one in (folder, folder.parent):
+        for one in (folder, folder.parent, self._root):
             descriptor = os.open(one, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 self._sync(descriptor)  # the names must be as durable as the bytes

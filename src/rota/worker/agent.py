@@ -43,6 +43,7 @@ class Neighbours:
 
     gateway: Gateway
     registry: Registry
+    link: Link
     heartbeat_s: float
 
 
@@ -53,16 +54,18 @@ class ShepherdReplaced(Exception):
 class Agent:
     """Composes the worker's parts, and passes on what the shepherd, the registry and signals say."""
 
-    def __init__(self, neighbours: Neighbours, options: WorkerOptions, world: World, spawn: Spawn) -> None:
+    def __init__(
+        self, neighbours: Neighbours, spool: Spool, options: WorkerOptions, world: World, spawn: Spawn
+    ) -> None:
         gateway, uploads = neighbours.gateway, asyncio.Semaphore(options.uploads_max)
         self._options = options
         self._world = world
         self._spawn = spawn
         self._heartbeat_s = neighbours.heartbeat_s
         self._held = HeldAttempts(options.slots)
-        self._link = Link(options.work_dir, options.shepherd_silent_s)
+        self._link = neighbours.link
         self._workspaces = Workspaces(options.work_dir)
-        self._spool = Spool(options.work_dir)
+        self._spool = spool
         self._logs = LiveLogs(gateway, world, options.log_flush_s, uploads)
         self._presence = Presence(neighbours.registry, self._held, world, options.status_timeout_s)
         self._reporter = Reporter(
@@ -78,6 +81,7 @@ class Agent:
         self._presence.drain = self.drain
         self._registry_trouble = Trouble(world, "status")
         self._given_up = asyncio.Event()
+        self._taken_up: list[Ended] = []  # ends that an earlier agent left, until they are reports
 
     async def take_up(self) -> list[Ended]:
         """What an earlier agent left is this one's: what runs, what ended, what waits to be reported.
@@ -96,6 +100,8 @@ class Agent:
         for report in spooled:
             self._held.add([Held(report.attempt_id, Note(_NO_JOB, []), soon, Phase.REPORTING)])
             ended.pop(report.attempt_id, None)
+        if spooled:  # the agent before may have been killed between its disk and its word to the shepherd
+            self._link.forget([report.attempt_id for report in spooled])
         for attempt in self._workspaces.left():
             if self._held.get(attempt) is None:
                 with Survived(f"the folder of attempt {attempt} stays until the next start"):
@@ -106,7 +112,8 @@ class Agent:
         self._spawn(self._hear())
         self._spawn(self._watch())
         self._spawn(self._heartbeat.beat(self._options.first_heartbeat_s, self._margin_s))
-        return list(ended.values())
+        self._taken_up = list(ended.values())
+        return self._taken_up
 
     async def introduce(self) -> None:
         """The first status: names all that this worker still answers for. Raises Unauthenticated."""
@@ -128,6 +135,7 @@ class Agent:
         """Until drained, or told twice to stop."""
         for end in ended:
             self._reporter.ended(end)
+        self._taken_up = []
         self._spawn(repeat(self._presence, self._heartbeat_s, self._world, self._registry_trouble))
         self._spawn(self._reporter.keep())
         self._spawn(self._reporter.send())
@@ -196,8 +204,10 @@ class Agent:
     async def _replace_shepherd(self) -> None:
         """Its jobs cannot be watched any more: the next shepherd ends them, and they are forgotten here."""
         say("the shepherd ended unexpectedly; its jobs are ended and given up")
-        running = [held.attempt_id for held in self._held.in_phase(Phase.RUNNING)]
         hello = await self._link.connect()
+        # Only now: what was started meanwhile was told to nobody, and would be held for ever.
+        over = {end.attempt_id for end in self._taken_up}
+        running = [held.attempt_id for held in self._held.in_phase(Phase.RUNNING) if held.attempt_id not in over]
         self._reporter.lose(running, "the process that watched it ended")
         for attempt in running:
             self._reporter.clean(attempt)

@@ -5,7 +5,6 @@ import ctypes
 import os
 import signal
 import time
-import uuid
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -21,12 +20,14 @@ from rota.worker.backoff import TRANSIENT, Backoff
 from rota.worker.calls import Calls, NotUnderstood, explain
 from rota.worker.credential import Credential, Kept, load, relocated, save
 from rota.worker.gateway import Gateway
-from rota.worker.link import ShepherdGone
+from rota.worker.link import Link, ShepherdGone
 from rota.worker.options import WorkerOptions, WrongOption, check_url
 from rota.worker.registry import Registry
 from rota.worker.room import LOOK_S, Room
 from rota.worker.say import say, say_own_error
 from rota.worker.shepherd.door import lock
+from rota.worker.spool import Spool
+from rota.worker.starts import next_incarnation
 from rota.world import SystemWorld, World
 
 T = TypeVar("T")
@@ -108,7 +109,7 @@ async def _paused(backoff: Backoff) -> bool:
 
 
 async def _serve_once(options: WorkerOptions, world: World, signals: "Signals", *, is_forgotten: bool) -> int:
-    async with Calls(str(uuid.uuid4())) as calls:
+    async with Calls(next_incarnation(options.work_dir, world)) as calls:
         kept = None if is_forgotten else load(options.work_dir)
         served = await signals.pass_by(_first_failure(_enrolled(options, kept, world, calls, signals)))
         return LEFT if served is None else served
@@ -182,7 +183,9 @@ async def _enrolled(options: WorkerOptions, kept: Kept | None, world: World, cal
             background.add(task)
             task.add_done_callback(background.discard)
 
-        agent = Agent(Neighbours(gateway, registry, enrolled.heartbeat_s), options, world, spawn)
+        link = Link(options.work_dir, options.shepherd_silent_s)
+        neighbours = Neighbours(gateway, registry, link, enrolled.heartbeat_s)
+        agent = Agent(neighbours, Spool(options.work_dir), options, world, spawn)
         ended = await agent.take_up()
         try:
             await agent.introduce()

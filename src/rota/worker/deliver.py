@@ -64,12 +64,17 @@ async def _log(finished: Finished, delivery: Delivery, problems: list[Uncollecte
         async with delivery.uploads:
             sent = await upload.finish(file, finished.log.size_bytes, is_interrupted=delivery.is_resumed)
     except Shrunk:
+        problems[:] = [problem for problem in problems if problem.what != "log"]  # there is none that could be cut
         problems.append(Uncollected("log", "cut by the job while it ran: what is left is not what was sent"))
         return EMPTY
     finally:
         os.close(file)
     if sent.is_cut:
         problems.append(Uncollected("log", f"cut after {sent.size_bytes} bytes, the server's limit"))
+    elif sent.sha256 != finished.log.sha256:  # the machine lost its power before it was on disk, or the job changed it
+        problems.append(
+            Uncollected("log", f"{sent.size_bytes} bytes are left of {finished.log.size_bytes}, or changed")
+        )
     return LogReport(sent.size_bytes, sent.sha256)
 
 

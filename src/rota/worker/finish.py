@@ -40,6 +40,8 @@ def finished(end: Ended, note: Note, folder: Path, options: WorkerOptions) -> Fi
     except OSError as error:
         logged = log.EMPTY
         problems.append(Uncollected("log", f"cannot be read: {error.strerror}"))
+    if logged.size_bytes < end.log_size_bytes and logged is not log.EMPTY:
+        problems.append(Uncollected("log", f"only {logged.size_bytes} of {end.log_size_bytes} bytes are left"))
     value, problem = result_value(folder / "result")
     if problem is not None:
         problems.append(Uncollected("result", problem))
@@ -50,10 +52,10 @@ def finished(end: Ended, note: Note, folder: Path, options: WorkerOptions) -> Fi
     )  # fmt: skip
 
 
-def unstarted(attempt: AttemptId, reason: Reason, message: str) -> Finished:
+def unstarted(attempt: AttemptId, reason: Reason, message: str, at: datetime) -> Finished:
     """The report of an attempt for which no process was made."""
     result = ReportedResult(exit_code=None, signal=None, reason=reason, message=message)
-    return Finished(attempt, result, log.EMPTY, [], None, timestamp(datetime.now(UTC)))
+    return Finished(attempt, result, log.EMPTY, [], None, timestamp(at))
 
 
 def bare(end: Ended) -> Finished:

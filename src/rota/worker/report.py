@@ -99,7 +99,7 @@ class Reporter:
         held = self._held.get(attempt)
         if held is not None:
             held.phase = Phase.REPORTING
-            self.report(finish.unstarted(attempt, reason, message))
+            self.report(finish.unstarted(attempt, reason, message, self._world.now()))
 
     def give_back(self, held: Held, why: str) -> None:
         """Nothing was started, and the machine is at fault: another worker may have it, or this one later."""
@@ -195,7 +195,7 @@ class Reporter:
             say(f"the refusal was not taken: {explain(problem)}")
             is_taken = False
         if not is_taken:
-            self.report(finish.unstarted(attempt, Reason.NOT_STARTED, why))
+            self.report(finish.unstarted(attempt, Reason.NOT_STARTED, why, self._world.now()))
             return
         self.link.forget([attempt])
         self._done(attempt)

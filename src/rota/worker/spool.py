@@ -6,6 +6,7 @@ What is here survives the agent; a later one sends it again, and the gateway ans
 import contextlib
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,9 +20,10 @@ _SUFFIX = ".json"
 
 
 class Spool:
-    """The folder of batches."""
+    """The folder of batches. `sync` makes an open file or folder durable."""
 
-    def __init__(self, work_dir: Path) -> None:
+    def __init__(self, work_dir: Path, sync: Callable[[int], None] = os.fsync) -> None:
+        self._sync_file = sync
         self._folder = work_dir / "spool"
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._open: dict[str, set[AttemptId]] = {}
@@ -54,6 +56,8 @@ class Spool:
             self._keep(path.name, batch)
             found += batch
             self._count = max(self._count, int(path.stem) if path.stem.isdigit() else 0)
+        with contextlib.suppress(OSError):  # a disk that fails now will say so when it is written to
+            self._sync()  # the agent before may have been killed before it could do so
         return found
 
     def write(self, batch: list[Finished]) -> bool:
@@ -84,7 +88,7 @@ class Spool:
         with fresh.open("wb") as file:
             file.write(msgspec.json.encode(JobFinished(batch)))
             file.flush()
-            os.fsync(file.fileno())
+            self._sync_file(file.fileno())
         fresh.rename(self._folder / name)
         self._sync()
 
@@ -114,7 +118,7 @@ class Spool:
     def _sync(self) -> None:
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.fsync(folder)
+            self._sync_file(folder)
         finally:
             os.close(folder)
 

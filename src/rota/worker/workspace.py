@@ -86,7 +86,7 @@ class Workspaces:
 
     def left(self) -> list[AttemptId]:
         """Folders that are there; spare ones of an earlier agent among them."""
-        return [AttemptId(entry.name) for entry in self.folder.iterdir()]
+        return sorted(AttemptId(entry.name) for entry in self.folder.iterdir())
 
     def remove_spare(self) -> None:
         """None is left when the worker leaves."""

@@ -148,7 +148,7 @@ UPDATE job SET state = 'waiting', tries = tries + 1, losses = losses + 1, undeci
 RETURNING id, queue_key;
 
 -- name: other_incarnations
-SELECT id FROM attempt
+SELECT id, incarnation FROM attempt
  WHERE worker_id = :worker AND incarnation <> :incarnation AND state IN ('assigned', 'running', 'detached');
 
 -- name: take_over

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import apsw
 
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
+from rota.protocol.incarnation import is_earlier
 from rota.protocol.problems import LeaseLost
 from rota.protocol.states import JobState
 from rota.storage.sqlite.job_moves import SQL, back_in_queue, cancelled_at_last, traced
@@ -53,9 +54,9 @@ def book(connection: apsw.Connection, detached_s: Mapping[AttemptId, float]) -> 
 def keep(
     connection: apsw.Connection, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]
 ) -> list[AttemptId]:
-    """Take over what the new incarnation answers for; the rest is returned."""
+    """Take over what the new incarnation answers for; the rest is returned. Nothing of a later one is touched."""
     others = every(connection, SQL["other_incarnations"], {"worker": worker, "incarnation": incarnation})
-    held = [AttemptId(row[0]) for row in others]
+    held = [AttemptId(row[0]) for row in others if not is_earlier(incarnation, row[1])]
     for attempt in set(keep) & set(held):
         connection.execute(SQL["take_over"], {"attempt": attempt, "worker": worker, "incarnation": incarnation})
     return [attempt for attempt in held if attempt not in set(keep)]

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterable
 
 from rota.worker.shepherd import tree
-from rota.worker.shepherd.job import LEFTOVERS_S_MAX, Job, not_started, now
+from rota.worker.shepherd.job import LEFTOVERS_S_MAX, Job, not_started, now, too_late
 from rota.worker.shepherd.log import Log
 from rota.worker.shepherd.memory import OutOfMemory
 from rota.worker.shepherd.messages import LEASE, Ended, Running, Start
@@ -46,6 +46,9 @@ class Herd:
         """Start a job, or put into `ended` why it could not be."""
         if command.attempt_id in self._jobs or command.attempt_id in self._ending:
             return  # said twice
+        if command.deadline <= now():  # an agent that was stopped since the acknowledgement, and goes on
+            self.ended[command.attempt_id] = too_late(command)
+            return
         try:
             self._keep(command)
         except NotStarted as error:

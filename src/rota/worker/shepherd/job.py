@@ -121,10 +121,18 @@ class Job:
 
 def not_started(start: Start, error: NotStarted) -> Ended:
     """The end of a job whose process could not be made."""
-    reason = MACHINE if error.is_of_machine else "not_started"
+    return _without_process(start, MACHINE if error.is_of_machine else "not_started", str(error), error.exit_code)
+
+
+def too_late(start: Start) -> Ended:
+    """The end of a job whose lease was over before its process was made."""
+    return _without_process(start, LEASE, "its lease was over before it could be started", None)
+
+
+def _without_process(start: Start, reason: str, message: str, exit_code: int | None) -> Ended:
     return Ended(
-        attempt_id=start.attempt_id, note=start.note, reason=reason, message=str(error),
-        exit_code=error.exit_code, signal=None, started_at=None, finished_at=time(), wall_s=0, user_s=0, system_s=0,
+        attempt_id=start.attempt_id, note=start.note, reason=reason, message=message,
+        exit_code=exit_code, signal=None, started_at=None, finished_at=time(), wall_s=0, user_s=0, system_s=0,
         max_rss_bytes=0, log_size_bytes=0, log_problem=None,
     )  # fmt: skip
 
