@@ -12,7 +12,10 @@ CHECK = HERE / "docs" / "model" / "check"
 CLAIMS = {"1", "2", "3", "4", "5"}
 MISSING = [program for program in ("spin", "gcc") if shutil.which(program) is None]
 
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs spin: {', '.join(MISSING)} is not installed")
+pytestmark = [
+    pytest.mark.skipif(bool(MISSING), reason=f"needs spin: {', '.join(MISSING)} is not installed"),
+    pytest.mark.timeout(300),  # a compiler runs twenty times
+]
 
 
 def _check(what: str) -> str:
