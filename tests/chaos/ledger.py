@@ -95,7 +95,8 @@ def judge(ledger: Ledger, frozen: Mapping[str, Sequence[Span]], unguarded: Mappi
         elif any(_is_within(one.since_ns, until_ns, span, LOOK_S) for span in unguarded.get(worker, ())):
             counts["unguarded"] += 1
         else:
-            wrong.append(f"job {one.number}: attempt {one.second} ran while {one.holder} of {worker} did: {one}")
+            lasted = f"for {(until_ns - one.since_ns) / 1e9:.2f} s" if one.until_ns else "until it was killed itself"
+            wrong.append(f"job {one.number}: attempt {one.second} ran while {one.holder} of {worker} did, {lasted}")
     for number, executions in ledger.of_job().items():
         for earlier, later in pairwise(executions):
             if earlier.ended_ns is not None and earlier.ended_ns > later.started_ns:
