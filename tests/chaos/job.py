@@ -23,6 +23,15 @@ def output(number: int, name: str) -> bytes:
     return b"".join(f"{first[:54]}{line:010d}\n".encode() for line in range(many))
 
 
+def is_had(lock: int) -> bool:
+    """Whether the lock was free, and is ours now."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def main() -> None:
     """Be executed: lock, note, write half, wait, write the other half, note."""
     folder, number, lasts_s = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
@@ -34,11 +43,10 @@ def main() -> None:
         os.write(ledger, f"{clock_gettime_ns(CLOCK_BOOTTIME)} {what} {number} {attempt} {worker} {more}\n".encode())
 
     lock = os.open(f"{folder}/locks/{number}", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not is_had(lock):
         note("overlap", os.pread(lock, 200, 0).decode() or "-")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        while not is_had(lock):  # and not a wait for it: who is frozen meanwhile would be handed it unawares
+            select.select([], [], [], 0.005)
         note("freed")
     os.ftruncate(lock, 0)
     os.pwrite(lock, attempt.encode(), 0)

@@ -32,6 +32,7 @@ class Overlap(NamedTuple):
     number: int
     holder: str
     second: str
+    worker: str
     since_ns: int
     until_ns: int | None
 
@@ -67,7 +68,7 @@ def read(file: Path) -> Ledger:
             ledger.executions[attempt].ended_ns = int(at)
         elif what == "overlap":
             seen[attempt] = int(at), more
-            ledger.overlaps.append(Overlap(int(number), more, attempt, int(at), None))
+            ledger.overlaps.append(Overlap(int(number), more, attempt, worker, int(at), None))
         elif what == "freed":
             freed[attempt] = int(at)
     ledger.overlaps = [one._replace(until_ns=freed.get(one.second)) for one in ledger.overlaps]
@@ -89,13 +90,19 @@ def judge(ledger: Ledger, frozen: Mapping[str, Sequence[Span]], unguarded: Mappi
     for one in ledger.overlaps:
         first = ledger.executions.get(one.holder)
         worker = first.worker if first else "?"
-        until_ns = one.until_ns or one.since_ns
+        # The second does not execute while it is frozen itself, and sees the first one's end only when it wakes.
+        asleep_ns = [span.since_ns for span in frozen.get(one.worker, ()) if span.since_ns >= one.since_ns]
+        until_ns = min([one.until_ns or one.since_ns, *asleep_ns])
         if any(_is_within(one.since_ns, until_ns, span, THAW_S_MAX) for span in frozen.get(worker, ())):
             counts["frozen"] += 1
         elif any(_is_within(one.since_ns, until_ns, span, LOOK_S) for span in unguarded.get(worker, ())):
             counts["unguarded"] += 1
         else:
-            lasted = f"for {(until_ns - one.since_ns) / 1e9:.2f} s" if one.until_ns else "until it was killed itself"
+            lasted = (
+                f"for {(until_ns - one.since_ns) / 1e9:.2f} s"
+                if until_ns > one.since_ns
+                else "until it was killed itself"
+            )
             wrong.append(f"job {one.number}: attempt {one.second} ran while {one.holder} of {worker} did, {lasted}")
     for number, executions in ledger.of_job().items():
         for earlier, later in pairwise(executions):

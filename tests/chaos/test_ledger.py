@@ -57,6 +57,14 @@ def test_a_frozen_machine_may_overlap_for_a_second_after_it_woke_and_no_longer(
     assert (len(judged.wrong), judged.frozen) == (wrong, 1 - wrong)
 
 
+def test_a_second_that_is_frozen_itself_sees_late_that_the_first_ended(tmp_path: Path) -> None:
+    found = _read(tmp_path, FIRST, f"{4 * SECOND} overlap 7 b worker-1 a", f"{12 * SECOND} freed 7 b worker-1 -")
+    frozen = {"worker-0": [Span(1 * SECOND, 5 * SECOND)], "worker-1": [Span(int(5.5 * SECOND), 12 * SECOND)]}
+
+    assert ledger.judge(found, frozen, {}) == ([], 1, 0)
+    assert len(ledger.judge(found, {"worker-0": frozen["worker-0"]}, {}).wrong) == 1
+
+
 def test_a_frozen_machine_excuses_no_other_worker(tmp_path: Path) -> None:
     found = _read(tmp_path, FIRST, f"{2 * SECOND} overlap 7 b worker-1 a")
 
