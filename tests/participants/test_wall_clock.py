@@ -1,0 +1,98 @@
+"""The wall clock steps: no lease ends early or late, and jobs are given out. Source: guarantees.md, G15, F49."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from participants.test_overdue import KEPT, STOPPED, WORKER, House
+from rota.jobs.service import LEASE_S
+from rota.protocol.states import AttemptState
+
+HOURS_2 = timedelta(hours=2)
+STEPS = pytest.mark.parametrize("step", [HOURS_2, -HOURS_2], ids=["forward", "back"])
+
+
+class Wall:
+    """The machine's wall clock, that somebody sets."""
+
+    def __init__(self) -> None:
+        self.step = timedelta(0)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.step
+
+
+@pytest.fixture
+def wall() -> Wall:
+    return Wall()
+
+
+@pytest.fixture
+async def house(tmp_path: Path, wall: Wall, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    made = House(tmp_path)
+    monkeypatch.setattr(made.clock, "now", wall.now)
+    await made.environments.start()
+    yield made
+    made.database.stop()
+
+
+@STEPS
+async def test_a_lease_ends_neither_early_nor_late(house: House, wall: Wall, step: timedelta) -> None:
+    attempt = await house.running(STOPPED)
+    wall.step = step
+    await house.swept(LEASE_S - 1)
+    assert await house.state(attempt) == AttemptState.RUNNING
+
+    await house.swept(1)
+
+    assert await house.state(attempt) == AttemptState.LOST
+
+
+@STEPS
+async def test_a_heartbeat_renews_for_a_whole_lease_and_no_longer(house: House, wall: Wall, step: timedelta) -> None:
+    attempt = await house.running(STOPPED)
+    await house.swept(LEASE_S - 1)
+    wall.step = step
+
+    told = await house.service.heartbeat(WORKER.worker_id, WORKER.environment, [attempt])
+
+    assert (told.lost, told.lease_s) == ([], LEASE_S)
+    await house.swept(LEASE_S - 1)
+    assert await house.state(attempt) == AttemptState.RUNNING
+    await house.swept(1)
+    assert await house.state(attempt) == AttemptState.LOST
+
+
+@STEPS
+async def test_a_detach_timeout_ends_neither_early_nor_late_also_over_a_restart(
+    house: House, wall: Wall, step: timedelta
+) -> None:
+    attempt = await house.running(KEPT)
+    await house.swept(LEASE_S)
+    await house.swept(3000)
+    wall.step = step
+    await house.restarted()
+    await house.swept(599)
+    assert await house.state(attempt) == AttemptState.DETACHED
+
+    await house.swept(1)
+
+    assert await house.state(attempt) == AttemptState.LOST
+
+
+@STEPS
+async def test_a_job_is_given_out_with_a_whole_lease_after_a_step_and_a_restart(
+    house: House, wall: Wall, step: timedelta
+) -> None:
+    before = await house.offered(STOPPED)
+    await house.swept(LEASE_S)
+    wall.step = step
+    await house.restarted()
+
+    after = await house.asked(None)
+
+    assert (after.job_id, after.number, after.lease_s) == (before.job_id, 1, LEASE_S)
+    await house.swept(LEASE_S - 1)
+    assert await house.state(after.attempt_id) == AttemptState.ASSIGNED
