@@ -25,6 +25,7 @@ HARMFUL = {
 @pytest.mark.parametrize("harm", HARMFUL)
 @pytest.mark.parametrize("pieces", ["whole", "byte by byte"])
 def test_what_a_terminal_would_obey_is_left_out_however_it_is_cut(harm: str, pieces: str) -> None:
+    """Source: guarantees.md, F28."""
     cleaner, log = Cleaner(), b"before " + HARMFUL[harm] + b" after\n"
     parts = [log] if pieces == "whole" else [log[i : i + 1] for i in range(len(log))]
     shown = "".join(map(cleaner.clean, parts)) + cleaner.finish()

@@ -5,6 +5,7 @@ from waiting import until
 
 
 def test_the_worker_survives_backs_off_and_recovers_by_itself(town: Town) -> None:
+    """Source: guarantees.md, F4."""
     worker = town.worker("anna")
     town.gateway.kill()
     mark = len(town.wire.messages)
@@ -20,6 +21,7 @@ def test_the_worker_survives_backs_off_and_recovers_by_itself(town: Town) -> Non
 
 
 def test_a_result_waits_until_the_gateway_is_back(town: Town) -> None:
+    """Source: guarantees.md, F24."""
     worker = town.worker("anna")
     flag = town.folder / "gateway-is-down"
     job = town.submit("sh", "-c", f"while ! test -e {flag}; do sleep 0.05; done; echo done; exit 7")

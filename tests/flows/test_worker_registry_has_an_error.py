@@ -27,6 +27,7 @@ def slow(town: Town) -> None:
 def test_the_job_is_refused_nothing_is_started_and_another_worker_runs_it(
     town: Town, tmp_path: Path, broken: object
 ) -> None:
+    """Source: guarantees.md, F7, F8, F12."""
     assert callable(broken)
     started = tmp_path / "started"
     anna = town.worker("anna")

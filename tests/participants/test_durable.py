@@ -76,7 +76,7 @@ def test_all_of_a_large_submission_or_none_of_it(server: Server) -> None:
 
 
 def test_a_lease_is_whole_again_after_a_start(server: Server) -> None:
-    """While the server was away nobody could renew it. Source: guarantees.md, G10."""
+    """While the server was away nobody could renew it. Source: guarantees.md, G10, F24."""
     with server.client() as admin:
         admin.post("/api/v1/environments", json={"name": "e", "worker_auth": "jwt", "heartbeat_s": 1, "lease_s": 3})
         worker = HandWorker(server, "e")
@@ -118,6 +118,7 @@ def says_why(told: subprocess.CompletedProcess[str], *words: str) -> None:
 
 
 def test_a_second_server_on_the_same_folder_refuses_in_a_line(server: Server) -> None:
+    """Source: guarantees.md, F52."""
     says_why(refusal("--data", str(server.data), "--listen", f"127.0.0.1:{free_port()}"), "Another server", "rota.db")
     with server.client() as admin:
         assert admin.get("/readyz").status_code == 200

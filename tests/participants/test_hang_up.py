@@ -28,6 +28,7 @@ def ask_and_hang_up(server: Server, worker: HandWorker, number: int) -> None:
 def test_a_worker_that_hangs_up_while_it_is_given_a_job_holds_it_for_a_lease_at_most(
     server: Server, quick: Place
 ) -> None:
+    """Source: guarantees.md, F4."""
     worker = quick.worker()
     for _ in range(CUT):
         quick.submit()

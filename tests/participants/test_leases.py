@@ -141,6 +141,7 @@ def test_a_new_incarnation_releases_only_its_own_workers_attempts(place: Place, 
 
 
 def test_a_late_word_of_an_earlier_incarnation_releases_nothing(place: Place) -> None:
+    """Source: guarantees.md, F23."""
     worker = place.worker()
     worker.status("ready_for_work")
     worker.http.headers["Rota-Incarnation"] = "two"

@@ -68,6 +68,7 @@ class Caller:
 
 
 def test_what_was_answered_for_outlives_a_kill_at_any_moment(server: Server, request: pytest.FixtureRequest) -> None:
+    """Source: guarantees.md, F25."""
     seed = random.randrange(2**32)  # noqa: S311  (chance, no secret)
     chance = random.Random(seed)  # noqa: S311  (as above)
     callers = [Caller(server, number) for number in range(CALLERS)]

@@ -130,7 +130,10 @@ def test_a_kept_job_runs_on_under_a_frozen_agent_and_is_nobody_elses(fleet: Flee
 
 
 def test_what_died_with_the_machine_is_lost_as_soon_as_its_worker_is_back(fleet: Fleet) -> None:
-    """Agent, shepherd and job go at once; the reason is told. Also with `keep`: there is nobody who kept it."""
+    """Agent, shepherd and job go at once; the reason is told. Also with `keep`: there is nobody who kept it.
+
+    Source: guarantees.md, F17.
+    """
     worker = fleet.worker("w", slots=2)
     jobs = [fleet.submit(30), fleet.submit(30, lease_policy="keep")]
     until(lambda: [fleet.place.state(job) for job in jobs] == ["running", "running"], 10)

@@ -91,6 +91,7 @@ async def test_a_move_of_an_attempt_that_is_no_longer_the_present_one_changes_no
 
 
 async def test_finish_or_reaper_whoever_comes_first_wins(bench: Bench) -> None:
+    """Source: guarantees.md, F43."""
     finished, first = await bench.placed(JobState.RUNNING)
     assert slug((await bench.store.finish(ANNA, [report(first)], NOW))[0]) is None
     assert slug((await bench.store.lose([first], NOW, "late"))[0]) == "lease-lost"

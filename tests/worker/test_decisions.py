@@ -44,6 +44,7 @@ def test_full_jitter_may_choose_any_pause_below() -> None:
 
 
 def test_a_retry_after_is_obeyed_and_spread() -> None:
+    """Source: guarantees.md, F26."""
     asked = Unavailable("not now", retry_after_s=4)
 
     assert [Backoff(Chance(dice)).pause_s(asked) for dice in (0.0, 0.5)] == [4, 5]
@@ -75,7 +76,7 @@ def _token(**claims: int) -> WorkerCredential:
 
 
 def test_a_tokens_life_is_told_by_its_issuers_clock() -> None:
-    """A worker's clock that is two hours off changes nothing. Source: guarantees.md, G15."""
+    """A worker's clock that is two hours off changes nothing. Source: guarantees.md, G15, F49."""
     assert life_s(_token(iat=1000, exp=1900), present=999_999) == 900
 
 

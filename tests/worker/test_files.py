@@ -117,6 +117,7 @@ async def test_artifacts_are_what_the_globs_match(server: FakeServer, worker: Wo
 async def test_links_that_leave_are_refused_and_those_that_stay_are_followed(
     server: FakeServer, worker: WorkerProcess, tmp_path: Path
 ) -> None:
+    """Source: guarantees.md, F39."""
     (tmp_path / "outside").write_text("host's own")
     script = f"""
         mkdir -p d; echo inside > d/file
@@ -137,6 +138,7 @@ async def test_links_that_leave_are_refused_and_those_that_stay_are_followed(
 
 
 async def test_fifos_and_folders_are_refused_without_waiting(server: FakeServer, worker: WorkerProcess) -> None:
+    """Source: guarantees.md, F39."""
     script = "mkfifo pipe; mkdir folder; echo x > ok; mkdir sub; mkfifo sub/pipe"
     artifacts = ["pipe", "folder", "ok", "sub/*", "none", "no*such"]
     report = await server.report(server.offer(script=script, artifacts=artifacts), within_s=5)
@@ -149,6 +151,7 @@ async def test_fifos_and_folders_are_refused_without_waiting(server: FakeServer,
 
 
 async def test_a_name_that_is_not_utf8_is_told_and_the_others_come(server: FakeServer, worker: WorkerProcess) -> None:
+    """Source: guarantees.md, F38."""
     script = "printf x > \"$(printf 'bad\\377')\"; printf y > 'new\nline'; printf z > 'ünïcode'; : > empty"
     report = await server.report(server.offer(script=script, artifacts=["**"]))
 
@@ -157,6 +160,7 @@ async def test_a_name_that_is_not_utf8_is_told_and_the_others_come(server: FakeS
 
 
 async def test_a_large_artifact_is_uploaded_before_the_end_is_told(server: FakeServer, worker: WorkerProcess) -> None:
+    """Source: guarantees.md, F38."""
     script = "head -c 3000000 /dev/urandom > big; sha256sum < big; chmod 750 big"
     attempt = server.offer(script=script, artifacts=["big"])
 

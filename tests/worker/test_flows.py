@@ -218,6 +218,7 @@ async def test_an_acknowledgement_after_the_lease_had_ended_is_none(
 
 
 async def test_a_refused_job_runs_when_the_registry_is_back(server: FakeServer, worker: WorkerProcess) -> None:
+    """Source: guarantees.md, F12."""
     failing = True
 
     async def faulty(_request: web.Request, body: Any) -> web.Response | None:  # noqa: ANN401

@@ -95,6 +95,7 @@ def test_what_cannot_be_removed_is_put_aside_once(tmp_path: Path, monkeypatch: p
 async def test_a_full_disk_gives_jobs_back_instead_of_ending_them(
     server: FakeServer, make_worker: MakeWorker, small_disk: Path, tmp_path: Path
 ) -> None:
+    """Source: guarantees.md, F16."""
     worker = make_worker(disk_free_bytes_min=0)
     worker.said_file, worker.work_dir = tmp_path / "said", small_disk / "w"
     worker.start()

@@ -94,6 +94,7 @@ async def test_a_signal_of_its_own_is_told_as_such(server: FakeServer, worker: W
 
 
 async def test_a_job_killed_by_somebody_else_is_not_out_of_memory(server: FakeServer, worker: WorkerProcess) -> None:
+    """Source: guarantees.md, F30."""
     attempt = server.offer(script="kill -KILL $$")
 
     assert (await server.report(attempt))["result"]["reason"] == "signaled"
@@ -199,6 +200,7 @@ async def test_what_is_lost_is_killed_and_not_reported(
 async def test_a_shepherd_that_is_killed_takes_its_jobs_with_it_and_the_worker_goes_on(
     server: FakeServer, worker: WorkerProcess, tmp_path: Path
 ) -> None:
+    """Source: guarantees.md, F17."""
     mark = tmp_path / "pid"
     attempt = server.offer(script=f"env -i setsid sh -c 'echo $$ > {mark}; exec sleep 600' & wait")
     pid = await number_in(mark)
