@@ -83,7 +83,7 @@ async def test_a_registry_that_asks_for_it_drains_the_worker(server: FakeServer,
 async def test_the_next_agent_reports_what_ran_on_under_the_shepherd(
     server: FakeServer, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    """Source: architecture.md, "The worker is two processes", F31."""
+    """Source: architecture.md, "The worker is two processes"; guarantees.md, F31."""
     go_on = tmp_path / "go-on"
     script = f"echo before; until [ -e {go_on} ]; do sleep 0.05; done; echo after; echo 1 > out"
     attempt = server.offer(script=script, artifacts=["out"])
