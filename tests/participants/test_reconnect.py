@@ -26,7 +26,7 @@ from rota.world import SystemWorld
 from waiting import until_true
 
 WORKERS = 200
-LEASE_S, HEARTBEAT_S = 8.0, 2.0
+LEASE_S, HEARTBEAT_S = 10.0, 3.0
 AWAY_S = 3.0
 WORLD = SystemWorld()
 
@@ -126,6 +126,8 @@ async def test_a_crowd_that_comes_back_is_spread_over_time_and_loses_no_lease(
         lives = [group.create_task(member.live()) for member in members]
         await until_true(lambda: all_answered(members, 0), 15, "all have shown that they run")
         server.kill()
+        for member in members:
+            member.held.heard.set()  # all have something to say in one instant
         back_at = monotonic() + AWAY_S
         await until_true(lambda: is_past(back_at), AWAY_S + 5)
         await asyncio.to_thread(server.start)
@@ -134,7 +136,7 @@ async def test_a_crowd_that_comes_back_is_spread_over_time_and_loses_no_lease(
             life.cancel()
 
     first = [min(at for at in member.gateway.answered if at >= back_at) for member in members]
-    assert most_within(first, 0.1) < WORKERS / 4, "they came at once"
+    assert most_within(first, 0.5) < WORKERS * 3 / 4, "they came at once"
     assert [member.lost for member in members if member.lost] == []
     assert await asyncio.to_thread(tries, server) == [["running"]] * WORKERS
 
