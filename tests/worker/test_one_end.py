@@ -15,7 +15,7 @@ from worker.fake_server import FakeServer
 from worker.rig import MakeWorker, WorkerProcess, eventually, number_in
 
 LASTS_S = 0.4
-JOBS = 24
+JOBS = 16
 SIZE_BYTES = 3_000_000
 
 
