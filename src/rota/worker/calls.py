@@ -22,6 +22,8 @@ from rota.protocol.wire import unknown_word
 
 PROBLEM_JSON = "application/problem+json"
 DEAD_AFTER_MS = 20_000
+_NOT_SAID = 0
+"""Nobody asked for a pause: how long it is, the backoff decides."""
 KEEP_ALIVE_S = 4
 """Shorter than servers usually keep an idle connection, so that a call does not meet one that is being closed."""
 
@@ -128,11 +130,11 @@ def _told_as_problems(timeout_s: float) -> Any:  # noqa: ANN401  (a context mana
     try:
         yield
     except TimeoutError:
-        raise Unavailable(f"no answer within {timeout_s:g} s") from None
+        raise Unavailable(f"no answer within {timeout_s:g} s", _NOT_SAID) from None
     except aiohttp.ClientConnectorCertificateError as error:
-        raise Unavailable(f"the server's certificate is not trusted: {error.certificate_error}") from None
+        raise Unavailable(f"the server's certificate is not trusted: {error.certificate_error}", _NOT_SAID) from None
     except (aiohttp.ClientError, OSError, ssl.SSLError, asyncio.IncompleteReadError) as error:
-        raise Unavailable(f"no connection: {_why(error)}") from None
+        raise Unavailable(f"no connection: {_why(error)}", _NOT_SAID) from None
 
 
 def _why(error: Exception) -> str:
@@ -163,7 +165,7 @@ async def _problem(response: aiohttp.ClientResponse) -> Problem:
         return Unauthenticated()
     if response.method == "HEAD" and response.status in _TOLD_BY_STATUS:
         return _TOLD_BY_STATUS[response.status]()
-    return Unavailable(f"HTTP {response.status}", retry_after_s or 0)
+    return Unavailable(f"HTTP {response.status}", retry_after_s or _NOT_SAID)
 
 
 def _socket(address: tuple[Any, ...]) -> socket.socket:
