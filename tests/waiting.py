@@ -6,6 +6,7 @@ Within one process wait for an event, or let the simulated clock run.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,6 +22,11 @@ def until(what: Callable[[], T], within_s: float = 10, why: str = "") -> T:
             raise AssertionError(f"not within {within_s} s: {why or what}")
         time.sleep(STEP_S)
     return answer
+
+
+def asleep(pid: int) -> bool:
+    """Whether the process waits in the kernel. A signal that comes right before a blocking call is seen after it."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].startswith("S")
 
 
 async def until_true(what: Callable[[], Awaitable[T]], within_s: float = 10, why: str = "") -> T:

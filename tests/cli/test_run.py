@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Shell
-from waiting import until
+from waiting import asleep, until
 
 
 def test_the_log_is_stdout_and_the_exit_code_is_the_job_s(rota: Shell) -> None:
@@ -171,10 +171,14 @@ def test_ctrl_c_before_a_job_is_submitted_says_so(rota: Shell) -> None:
     os.mkfifo(fifo)
     running = rota.start("run", "--script", str(fifo))
     [writer] = until(lambda: open_where_read(fifo))
+    until(lambda: asleep(running.pid))
     running.send_signal(signal.SIGINT)
 
-    _, stderr = running.communicate(timeout=10)
-    os.close(writer)
+    try:
+        _, stderr = running.communicate(timeout=10)
+    finally:
+        os.close(writer)
+        running.kill()
     assert running.returncode == 130
     assert "no job was submitted" in stderr.decode()
 
@@ -257,6 +261,7 @@ def test_a_second_ctrl_c_leaves(rota: Shell) -> None:
     session.until("number 1")
     session.type("\x03")
     session.until("[c]ancel")
+    until(lambda: asleep(session.pid))
     session.type("\x03")
 
     assert session.ends() == 130
