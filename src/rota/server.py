@@ -151,7 +151,7 @@ class House:
 
         self._measures.append(measure)
         self._starts.append(start)
-        self._tasks.append(lambda: sweep(jobs, self._world))
+        self._tasks += [lambda: sweep(jobs, self._world), jobs.porter.run]
         self._endpoints += EnvironmentsHttp(environments).endpoints()
         self._endpoints += EnvironmentsInnerHttp(environments).endpoints() + JobsInnerHttp(jobs).endpoints()
         fleet: Fleet = (

@@ -18,8 +18,8 @@ from rota.protocol.wire import timestamp
 from rota.scheduler.decide import LOSSES_MAX, decide
 from rota.storage.sqlite.writer import connect
 
-BY_TIME = {Move.LAPSE, Move.LOSE, Move.EXPIRE, Move.TRY_AGAIN, Move.GIVE_UP}
-"""The moves that need no worker and no person: the sweeper's and the scheduler's."""
+BY_TIME = {Move.LAPSE, Move.LOSE, Move.EXPIRE, Move.RELEASE, Move.TRY_AGAIN, Move.GIVE_UP}
+"""The moves that need no worker and no person: the sweeper's, the porter's and the scheduler's."""
 OPEN = [state for state in JobState if state not in ENDED]
 WITHOUT_HOLDER = [
     (job, attempt)

@@ -99,6 +99,7 @@ class Services:
             jobs.fleet = fleet
             await jobs.start()
             process.begin(sweep(jobs, process.world))
+            process.begin(jobs.porter.run())
             doors["jobs"] = jobs
             doors["desk"] = Desk(jobs, store, blobs, environments, fleet, process.world)
         gateway: GatewayService | None = None

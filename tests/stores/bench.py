@@ -1,6 +1,7 @@
 """Jobs in any state, and each move of the table as its message would ask for it."""
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from rota.protocol.states import AttemptState, JobState, Move, Verdict
 from rota.protocol.wire import timestamp
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.job_moves import LAPSES_MAX
-from rota.storage.stores.jobs import Claim, JobStore, Leased, NewJob, Outcome
+from rota.storage.stores.jobs import Claim, Hold, JobStore, Leased, NewJob, Outcome
 from rota.world import SystemWorld
 
 ANNA, BERT = WorkerId("anna"), WorkerId("bert")
@@ -37,10 +38,12 @@ class Bench:
     def __init__(self, database: Database, store: JobStore) -> None:
         self.database, self.store = database, store
 
-    async def submit(self, *specs: Spec, key: QueueKey = KEY, expires_at: str | None = None) -> list[JobId]:
+    async def submit(
+        self, *specs: Spec, key: QueueKey = KEY, expires_at: str | None = None, hold: Hold | None = None
+    ) -> list[JobId]:
         """Jobs as the Job service makes them."""
         now = timestamp(datetime.now(UTC))
-        jobs = [NewJob(JobId(WORLD.new_id()), spec, key, now, "me", expires_at) for spec in specs]
+        jobs = [NewJob(JobId(WORLD.new_id()), spec, key, now, "me", expires_at, hold=hold) for spec in specs]
         return (await self.store.submit(jobs, None)).job_ids
 
     async def claim(self, slots: int = 1, worker: WorkerId = ANNA, request: str | None = None) -> list[Leased]:
@@ -71,11 +74,12 @@ class Bench:
 
     async def make(self, move: Move, job: JobId, attempt: AttemptId) -> None:
         """Ask for the move, as its message does; what refuses it says so in an answer or by a problem."""
-        swept = {
+        verdicts = {Move.TRY_AGAIN: None, Move.GIVE_UP: Verdict.FAILED}
+        swept: dict[Move, Callable[[], Awaitable[object]]] = {
             Move.RETIRE: lambda: self.store.retire(KEY.environment, 10),
             Move.EXPIRE: lambda: self.store.expire("2999-01-01T00:00:00.000000Z", 10),
+            Move.RELEASE: lambda: self.let_in(job),
         }
-        verdict = {Move.TRY_AGAIN: None, Move.GIVE_UP: Verdict.FAILED}
         if move is Move.ASSIGN:
             await self.claim(worker=BERT)
         elif move is Move.REFUSE:
@@ -91,10 +95,17 @@ class Bench:
             await self.store.cancel(job)
         elif move in swept:
             await swept[move]()
-        elif move in verdict:
-            await self.store.decide([Decision(job, attempt, JobState.WAITING, verdict[move], "as said")], NOW)
+        elif move in verdicts:
+            # The word names the end that it was given for; only a lost attempt can be given up.
+            state = await self.state_of(job) if move is Move.TRY_AGAIN else JobState.WAITING
+            await self.store.decide([Decision(job, attempt, state, verdicts[move], "as said", 60.0)], NOW)
         elif move is Move.RETRY:
-            await self.store.retry(job, None)
+            await self.store.retry(job, None, NOW)
+
+    async def let_in(self, job: JobId) -> None:
+        """Its time has come, and it needs no word of the scheduler's."""
+        await self.rows("UPDATE job SET undecided = 0, ready_at = :at WHERE id = :job", at=NOW, job=job)
+        await self.store.release_due(NOW, 10)
 
     async def end_lease(self, move: Move, job: JobId, attempt: AttemptId) -> None:
         """Ask for the move that this kind of end makes."""

@@ -10,8 +10,11 @@ import pytest
 from rota.protocol.placement import QueueKey
 from rota.protocol.spec import Spec
 from rota.protocol.states import Move
-from rota.storage.sqlite.job_moves import SQL
+from rota.storage.sqlite.gate import SQL as GATE
+from rota.storage.sqlite.job_moves import SQL as JOBS
 from stores.bench import ANNA, BERT, KEY, NOW, Bench
+
+SQL = JOBS | GATE
 
 BESIDE_THE_MOVES = (
     "requested", "start_attempt", "refuse_attempt", "finish_attempt", "lose_attempt", "held", "attempt", "attempts",

@@ -9,12 +9,18 @@ from rota.protocol.job_finished import Reason
 from rota.protocol.problems import LeaseLost
 from rota.protocol.spec import Spec
 from rota.protocol.states import AttemptState, JobState, Move, Verdict
-from rota.storage.sqlite.job_moves import LAPSES_MAX, SQL
+from rota.storage.sqlite.gate import SQL as GATE
+from rota.storage.sqlite.job_moves import LAPSES_MAX
+from rota.storage.sqlite.job_moves import SQL as JOBS
 from stores.bench import ANNA, BERT, NOW, Bench, report, slug
 
+SQL = JOBS | GATE
 GUARD = re.compile(r"\bstate IN \(([^)]*)\)\s*RETURNING")
 RUNNING_FIRST = {(Move.LAPSE, JobState.RUNNING): JobState.WAITING}
 """A lease that ran out is one message: of a job that ran it is LOSE, whatever was meant."""
+
+THEN = {Move.RETRY: JobState.QUEUED}
+"""A job that nothing holds is let through the gate by the same message."""
 
 
 @pytest.mark.parametrize("state", JobState)
@@ -27,7 +33,7 @@ async def test_a_job_moves_only_from_the_states_its_move_names(bench: Bench, mov
     except LeaseLost:
         assert state not in move.leaves
 
-    expected = move.enters if state in move.leaves else RUNNING_FIRST.get((move, state), state)
+    expected = THEN.get(move, move.enters) if state in move.leaves else RUNNING_FIRST.get((move, state), state)
     assert await bench.state_of(job) == expected
 
 
@@ -129,7 +135,7 @@ async def test_an_offer_that_nobody_acknowledges_does_not_go_round_for_ever(benc
 
 async def test_a_verdict_on_an_earlier_end_of_the_same_attempt_says_nothing_of_the_later_one(bench: Bench) -> None:
     job, attempt = await bench.placed(JobState.FINISHED)
-    await bench.store.retry(job, None)
+    await bench.store.retry(job, None, NOW)
     await bench.store.cancel(job)  # between the scheduler's question and its word
 
     await bench.store.decide([Decision(job, attempt, JobState.FINISHED, Verdict.SUCCEEDED)], NOW)

@@ -58,7 +58,12 @@ class Desk:
         if not submission.repeated:
             await self._jobs.queues.learn({id(job.key): job.key for job in made}.values())
             counts: dict[int, Arrival] = {}
+            waiting = set(submission.waiting)
+            if waiting:
+                self._jobs.porter.look()
             for job in made:
+                if job.id in waiting:
+                    continue
                 before = counts.get(id(job.key))
                 counts[id(job.key)] = Arrival(job.key, 1 if before is None else before.count + 1)
             self._jobs.arrived.add(counts.values())
@@ -115,7 +120,7 @@ class Desk:
             raise Conflict(f"Its environment `{found.environment}` is retired; no worker can run it.") from None
         timeout_s = found.spec.queue_timeout_s
         expires_at = None if timeout_s is None else timestamp(self._world.now() + timedelta(seconds=timeout_s))
-        outcome = await self._store.retry(job, expires_at)
+        outcome = await self._store.retry(job, expires_at, timestamp(self._world.now()))
         if outcome.problem is not None:
             raise outcome.problem
         self._jobs.note([], [outcome])

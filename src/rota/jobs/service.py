@@ -8,6 +8,7 @@ from rota.jobs import finish
 from rota.jobs.follow import Changes
 from rota.jobs.leases import Lease, Leases
 from rota.jobs.overdue import SWEPT_MAX, Overdue
+from rota.jobs.porter import Porter
 from rota.jobs.queue import Arrived, Queues
 from rota.jobs.retired import end_retired
 from rota.protocol.decide import Decision, Ended
@@ -53,6 +54,7 @@ class JobService:
         self.arrived = Arrived(int(world.now().timestamp() * 1_000_000))
         self.changes = Changes()
         self.fleet: Fleet | None = None  # the registry, which needs this service before it can be named here
+        self.porter = Porter(store, world, self.note)
         self._overdue = Overdue(store, self._leases, world, self.note, lambda: self.fleet)
 
     async def start(self) -> None:
@@ -213,6 +215,9 @@ class JobService:
         for outcome in outcomes:
             if outcome.state is JobState.QUEUED and outcome.key is not None:
                 arrivals.append(Arrival(outcome.key, 1))
+            elif outcome.state is JobState.WAITING:
+                self.porter.look()
+                self._undecided.set()
             elif outcome.state is not None:
                 self._undecided.set()
             self.changes.tell(outcome.job_id)

@@ -10,6 +10,9 @@ from rota.protocol.spec import Spec
 from rota.protocol.states import JobState, Verdict
 from rota.protocol.wire import Answer, Request
 
+DELAY_S_MAX = 10 * 365 * 86400.0
+"""As any duration of a spec."""
+
 
 class Ended(Answer, frozen=True):
     """A job that waits for the scheduler's word.
@@ -34,7 +37,7 @@ class EndedJobs(Answer, frozen=True):
 
 
 class Decision(Request, frozen=True):
-    """The scheduler's word on one job as it ended then: a verdict, or one more try (`verdict` null).
+    """The scheduler's word on one job as it ended then: a verdict, or one more try (`verdict` null) after `delay_s`.
 
     `attempt_id` and `state` name the end that it was given for; on any other end it says nothing.
     """
@@ -44,6 +47,7 @@ class Decision(Request, frozen=True):
     state: JobState
     verdict: Verdict | None
     message: str | None = None
+    delay_s: Annotated[float, Meta(ge=0, le=DELAY_S_MAX)] = 0.0
 
 
 class Decisions(Request, frozen=True):

@@ -6,7 +6,7 @@ from enum import Enum, StrEnum, unique
 class JobState(StrEnum):
     """In the order in which a job meets them."""
 
-    WAITING = "waiting"  # for the scheduler's word after a lost attempt (later also: for needs, a time)
+    WAITING = "waiting"  # for needs, a time, a seat; or for the scheduler's word after a lost attempt
     QUEUED = "queued"  # the next fitting worker that asks is given it
     ASSIGNED = "assigned"  # leased to a worker that has not yet shown that it runs
     RUNNING = "running"  # its worker sent a first heartbeat or log byte
@@ -17,7 +17,7 @@ class JobState(StrEnum):
 
 
 ENDED = frozenset({JobState.FINISHED, JobState.CANCELLED, JobState.EXPIRED, JobState.LOST})
-"""States that only a person's retry leaves."""
+"""States that only a person's retry leaves, and, before there is a verdict, the scheduler's word."""
 
 
 class AttemptState(StrEnum):
@@ -64,9 +64,10 @@ class Move(Enum):
     CANCEL = ("cancel", {JobState.WAITING, JobState.QUEUED}, JobState.CANCELLED)
     RETIRE = ("its environment is retired", {JobState.WAITING, JobState.QUEUED}, JobState.CANCELLED)
     EXPIRE = ("queue timeout", {JobState.QUEUED}, JobState.EXPIRED)
-    TRY_AGAIN = ("the scheduler tries again", {JobState.WAITING}, JobState.QUEUED)
+    RELEASE = ("nothing holds it back any more", {JobState.WAITING}, JobState.QUEUED)
+    TRY_AGAIN = ("the scheduler tries again", {JobState.WAITING, JobState.FINISHED}, JobState.WAITING)
     GIVE_UP = ("the scheduler gives up", {JobState.WAITING}, JobState.LOST)
-    RETRY = ("retry", set(ENDED), JobState.QUEUED)
+    RETRY = ("retry", set(ENDED), JobState.WAITING)
 
     def __init__(self, message: str, leaves: set[JobState], enters: JobState) -> None:
         self.message, self.leaves, self.enters = message, frozenset(leaves), enters

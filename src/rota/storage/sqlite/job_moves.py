@@ -8,28 +8,25 @@ from typing import Any
 import apsw
 import msgspec
 
-from rota.protocol.decide import Decision
 from rota.protocol.ids import AttemptId, JobId, WorkerId
 from rota.protocol.job_finished import Finished, Reason
 from rota.protocol.placement import QueueKey
 from rota.protocol.problems import Conflict, LeaseLost, NotFound, Problem
 from rota.protocol.spec import Input, Spec
-from rota.protocol.states import ENDED, HELD, AttemptState, JobState
+from rota.protocol.states import HELD, AttemptState, JobState
 from rota.protocol.wire import encode, from_base64
+from rota.storage.sqlite.gate import key_of, release
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.statements import load
-from rota.storage.stores.jobs import Claim, Leased, NewJob, Outcome, Repeatable, Submission
+from rota.storage.stores.jobs import Claim, Hold, Leased, NewJob, Outcome, Repeatable, Submission
 
 SQL = load(__package__, "jobs.sql")
 
 LAPSES_MAX = 10
 """Offers of one job that may run out unacknowledged before the scheduler is asked."""
 
-_STILL_RUNS = (
-    "A worker that does not answer may still execute it; it can be run again once that worker has answered, "
-    "or its detach_timeout_s is over."
-)
 _spec = msgspec.json.Decoder(Spec)
+_FREE = Hold()
 
 
 def queue_key(connection: apsw.Connection, key: QueueKey) -> int:
@@ -52,11 +49,12 @@ def submit(connection: apsw.Connection, jobs: Sequence[NewJob], repeatable: Repe
     for job in jobs:
         key = keys.get(id(job.key)) or keys.setdefault(id(job.key), queue_key(connection, job.key))
         _insert(connection, job, key)
+    waiting = [job.id for job in jobs if job.hold and release(connection, job.id, job.submitted_at) is None]
     ids = [job.id for job in jobs]
     if repeatable is not None:
         row = msgspec.to_builtins(repeatable) | {"submitted_at": jobs[0].submitted_at}
         connection.execute(SQL["insert_submission"], row | {"job_ids": encode(ids).decode()})
-    return Submission(ids)
+    return Submission(ids, waiting)
 
 
 def _insert(connection: apsw.Connection, job: NewJob, key: int) -> None:
@@ -70,8 +68,9 @@ def _insert(connection: apsw.Connection, job: NewJob, key: int) -> None:
         "submitted_at": job.submitted_at,
         "submitted_by": job.submitted_by,
         "expires_at": job.expires_at,
+        "state": JobState.WAITING if job.hold else JobState.QUEUED,
     }
-    connection.execute(SQL["insert_job"], row)
+    connection.execute(SQL["insert_job"], row | msgspec.structs.asdict(job.hold or _FREE))
     for tag, value in job.spec.tags.items():
         connection.execute(SQL["insert_tag"], {"tag": f"{tag}:{value}", "job": job.id})
     for file in job.inputs:
@@ -209,7 +208,7 @@ def _finished_before(
 def back_in_queue(connection: apsw.Connection, move: str, attempt: AttemptId, job: JobId) -> Outcome | None:
     """What `move` did; None where the job does not go back: it ran, or was cancelled."""
     row = connection.execute(SQL[move], {"attempt": attempt, "job": job, "lapses_max": LAPSES_MAX}).fetchone()
-    return None if row is None else Outcome(job, JobState.QUEUED, _key(connection, row[1]))
+    return None if row is None else Outcome(job, JobState.QUEUED, key_of(connection, row[1]))
 
 
 def cancelled_at_last(connection: apsw.Connection, attempt: AttemptId, job: JobId) -> Outcome:
@@ -226,40 +225,11 @@ def cancel(connection: apsw.Connection, job: JobId) -> Outcome:
     if requested is not None:
         abandoned = first(connection, SQL["abandon"], {"job": job})
         return Outcome(job, JobState(requested[0]) if abandoned is None else JobState.CANCELLED)
-    return Outcome(problem=_not_from_here(connection, job, "cancelled"))
+    return Outcome(problem=not_from_here(connection, job, "cancelled"))
 
 
-def retry(connection: apsw.Connection, job: JobId, expires_at: str | None) -> Outcome:
-    """Queue it once more."""
-    row = first(connection, SQL["retry"], {"job": job, "expires_at": expires_at})
-    if row is None:
-        state = first(connection, SQL["job_state"], {"job": job})
-        if state is not None and JobState(state[0]) in ENDED:
-            return Outcome(problem=Conflict(_STILL_RUNS))
-        return Outcome(problem=_not_from_here(connection, job, "run again"))
-    return Outcome(job, JobState.QUEUED, _key(connection, row[1]))
-
-
-def decide(connection: apsw.Connection, decision: Decision, at: str) -> Outcome:
-    """Apply the scheduler's word where it is still due."""
-    row = {"job": decision.job_id, "attempt": decision.attempt_id, "message": decision.message, "at": at}
-    row["state"] = decision.state
-    if decision.verdict is None:
-        again = first(connection, SQL["try_again"], row)
-        return Outcome() if again is None else Outcome(decision.job_id, JobState.QUEUED, _key(connection, again[1]))
-    row["verdict"] = decision.verdict
-    if first(connection, SQL["decide"], row) is None:
-        gave_up = first(connection, SQL["give_up"], row)
-        return Outcome() if gave_up is None else Outcome(decision.job_id, JobState.LOST)
-    return Outcome(decision.job_id)
-
-
-def _key(connection: apsw.Connection, key: int) -> QueueKey:
-    environment, executor, requires = only(connection, SQL["queue_key"], {"key": key})
-    return QueueKey(environment, executor, msgspec.json.decode(requires))
-
-
-def _not_from_here(connection: apsw.Connection, job: JobId, what: str) -> Problem:
+def not_from_here(connection: apsw.Connection, job: JobId, what: str) -> Problem:
+    """Why a job is not moved: there is none, or it is in another state."""
     state = first(connection, SQL["job_state"], {"job": job})
     if state is None:
         return NotFound("There is no such job.")

@@ -15,6 +15,8 @@ from rota.protocol.problems import Unavailable
 from rota.protocol.spec import InputFile, Spec
 from rota.protocol.states import AttemptState, JobState, Verdict
 from rota.protocol.wire import to_base64
+from rota.storage.sqlite import decision_moves as decisions
+from rota.storage.sqlite import gate
 from rota.storage.sqlite import job_moves as moves
 from rota.storage.sqlite import lease_moves as leases
 from rota.storage.sqlite.database import Database
@@ -28,6 +30,7 @@ from rota.storage.stores.jobs import (
     NewJob,
     Outcome,
     Output,
+    Released,
     Repeatable,
     Submission,
     Traced,
@@ -92,8 +95,11 @@ class SqliteJobs:
     async def cancel(self, job: JobId) -> Outcome:
         return await self._write(lambda connection: moves.cancel(connection, job))
 
-    async def retry(self, job: JobId, expires_at: str | None) -> Outcome:
-        return await self._write(lambda connection: moves.retry(connection, job, expires_at))
+    async def retry(self, job: JobId, expires_at: str | None, at: str) -> Outcome:
+        return await self._write(lambda connection: decisions.retry(connection, job, expires_at, at))
+
+    async def release_due(self, now: str, limit: int) -> Released:
+        return await self._write(lambda connection: gate.release_due(connection, now, limit))
 
     async def expire(self, now: str, limit: int) -> list[JobId]:
         rows = await self._write(lambda c: every(c, SQL["expire"], {"now": now, "limit": limit}))
@@ -103,8 +109,8 @@ class SqliteJobs:
         retired = {"environment": environment, "limit": limit}
         return [row[0] for row in await self._write(lambda c: every(c, SQL["retire"], retired))]
 
-    async def decide(self, decisions: Sequence[Decision], at: str) -> list[Outcome]:
-        return await self._write(lambda c: [moves.decide(c, decision, at) for decision in decisions])
+    async def decide(self, words: Sequence[Decision], at: str) -> list[Outcome]:
+        return await self._write(lambda c: [outcome for word in words for outcome in decisions.decide(c, word, at)])
 
     async def queue_keys(self) -> dict[int, QueueKey]:
         rows = await self._rows("queue_keys")

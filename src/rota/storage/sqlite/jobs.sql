@@ -12,8 +12,10 @@ SELECT id, environment, executor, requires FROM queue_key;
 SELECT environment, executor, requires FROM queue_key WHERE id = :key;
 
 -- name: insert_job
-INSERT INTO job (id, environment, name, state, spec, queue_key, priority, submitted_at, submitted_by, expires_at)
-VALUES (:id, :environment, :name, 'queued', :spec, :queue_key, :priority, :submitted_at, :submitted_by, :expires_at);
+INSERT INTO job (id, environment, name, state, spec, queue_key, priority, submitted_at, submitted_by, expires_at,
+                 unmet, ready_at, group_name, group_limit, parent_id, parallel_max)
+VALUES (:id, :environment, :name, :state, :spec, :queue_key, :priority, :submitted_at, :submitted_by, :expires_at,
+        :unmet, :ready_at, :group_name, :group_limit, :parent_id, :parallel_max);
 
 -- name: insert_tag
 -- `a` = `b:c` and `a:b` = `c` are one text, and are found by it.
@@ -168,12 +170,13 @@ RETURNING state;
 
 -- name: retry
 -- Once more, on a person's word; not while a worker that is not heard of may still execute it.
-UPDATE job SET state = 'queued', verdict = NULL, decided_at = NULL, result = NULL, message = NULL,
-       cancel_requested = 0, undecided = 0, losses = 0, lapses = 0, expires_at = :expires_at
+UPDATE job SET state = 'waiting', verdict = NULL, decided_at = NULL, result = NULL, message = NULL,
+       cancel_requested = 0, undecided = 0, seated = 0, unmet = 0, ready_at = NULL, losses = 0, lapses = 0,
+       expires_at = :expires_at
  WHERE id = :job
    AND NOT EXISTS (SELECT 1 FROM attempt WHERE job_id = :job AND state IN ('running', 'detached'))
    AND state IN ('finished', 'cancelled', 'expired', 'lost')
-RETURNING id, queue_key;
+RETURNING id;
 
 -- name: expire
 UPDATE job SET state = 'expired', undecided = 1, message = 'No worker took it within its queue timeout.'
@@ -196,21 +199,22 @@ RETURNING id;
 SELECT id, attempt_id, state, spec, result, tries, losses FROM job WHERE undecided = 1 ORDER BY id LIMIT :limit;
 
 -- name: decide
--- The verdict on what has ended.
-UPDATE job SET verdict = :verdict, decided_at = :at, undecided = 0, message = coalesce(:message, message)
+-- The verdict on what has ended. Its seats are free from now on.
+UPDATE job SET verdict = :verdict, decided_at = :at, undecided = 0, seated = 0, message = coalesce(:message, message)
  WHERE id = :job AND undecided = 1 AND attempt_id IS :attempt AND state = :state
    AND state IN ('finished', 'cancelled', 'expired')
-RETURNING id;
+RETURNING state, environment, group_name, parent_id;
 
 -- name: give_up
-UPDATE job SET state = 'lost', verdict = :verdict, decided_at = :at, undecided = 0, message = :message
+UPDATE job SET state = 'lost', verdict = :verdict, decided_at = :at, undecided = 0, seated = 0, message = :message
  WHERE id = :job AND undecided = 1 AND attempt_id IS :attempt AND state IN ('waiting')
-RETURNING id;
+RETURNING state, environment, group_name, parent_id;
 
 -- name: try_again
-UPDATE job SET state = 'queued', undecided = 0
- WHERE id = :job AND undecided = 1 AND attempt_id IS :attempt AND state IN ('waiting')
-RETURNING id, queue_key;
+-- One more try, at the earliest at :ready_at. It keeps its seats.
+UPDATE job SET state = 'waiting', undecided = 0, ready_at = :ready_at, result = NULL, message = :message
+ WHERE id = :job AND undecided = 1 AND attempt_id IS :attempt AND state = :state AND state IN ('waiting', 'finished')
+RETURNING id;
 
 -- name: held
 SELECT a.id, a.job_id, a.worker_id, j.environment, a.state, j.cancel_requested, a.keep_s, a.detached_s

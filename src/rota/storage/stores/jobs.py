@@ -26,8 +26,23 @@ class NewInput(msgspec.Struct, frozen=True):
     content: bytes
 
 
+class Hold(msgspec.Struct, frozen=True):
+    """What a job waits for before it may enter its queue.
+
+    `unmet` needs; the time `ready_at`; a seat among `group_limit` of the group `group_name` in its environment, and one
+    among `parallel_max` of the parts of `parent_id`.
+    """
+
+    unmet: int = 0
+    ready_at: str | None = None
+    group_name: str | None = None
+    group_limit: int | None = None
+    parent_id: JobId | None = None
+    parallel_max: int | None = None
+
+
 class NewJob(msgspec.Struct, frozen=True):
-    """A job to be; `spec` is without the inputs' content."""
+    """A job to be; `spec` is without the inputs' content. `hold` None: it enters its queue at once."""
 
     id: JobId
     spec: Spec
@@ -36,6 +51,7 @@ class NewJob(msgspec.Struct, frozen=True):
     submitted_by: str
     expires_at: str | None
     inputs: list[NewInput] = []
+    hold: Hold | None = None
 
 
 class Repeatable(msgspec.Struct, frozen=True):
@@ -47,9 +63,13 @@ class Repeatable(msgspec.Struct, frozen=True):
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """The ids in the order of the specs; `repeated` where an earlier submission had made them."""
+    """The ids in the order of the specs; `repeated` where an earlier submission had made them.
+
+    `waiting`: those of them that something holds back from their queues.
+    """
 
     job_ids: list[JobId]
+    waiting: list[JobId] = []
     repeated: bool = False
 
 
@@ -96,6 +116,13 @@ class Outcome(msgspec.Struct, frozen=True):
     state: JobState | None = None
     key: QueueKey | None = None
     problem: Problem | None = None
+
+
+class Released(msgspec.Struct, frozen=True):
+    """Who was let into the queues because its time had come, and when the next one's comes (None: nobody's)."""
+
+    outcomes: list[Outcome]
+    next_ready_at: str | None
 
 
 class JobFilter(msgspec.Struct, frozen=True):
@@ -184,8 +211,12 @@ class JobStore(Protocol):
         """Cancelled at once where no worker holds or answers for it, else requested. A problem is in the outcome."""
         ...
 
-    async def retry(self, job: JobId, expires_at: str | None) -> Outcome:
-        """Queued once more; only what has ended can be, and what no worker may still execute."""
+    async def retry(self, job: JobId, expires_at: str | None, at: str) -> Outcome:
+        """Through the gate once more; only what has ended can be, and what no worker may still execute."""
+        ...
+
+    async def release_due(self, now: str, limit: int) -> Released:
+        """Waiting jobs whose time has come are queued, unless they wait for a seat too."""
         ...
 
     async def expire(self, now: str, limit: int) -> list[JobId]:
@@ -201,7 +232,7 @@ class JobStore(Protocol):
         ...
 
     async def decide(self, decisions: Sequence[Decision], at: str) -> list[Outcome]:
-        """Each at most once; one that comes late changes nothing."""
+        """Each at most once; one that comes late changes nothing. A verdict lets in who waited for the job's seats."""
         ...
 
     async def held(self) -> list[Held]:

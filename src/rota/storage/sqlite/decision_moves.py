@@ -1,0 +1,52 @@
+"""What follows an end, as deeds for the writer: the scheduler's word, and a person's retry."""
+
+from datetime import timedelta
+
+import apsw
+
+from rota.protocol.decide import Decision
+from rota.protocol.ids import JobId
+from rota.protocol.problems import Conflict
+from rota.protocol.states import ENDED, JobState
+from rota.protocol.wire import parse_timestamp, timestamp
+from rota.storage.sqlite.gate import fill_seats, release
+from rota.storage.sqlite.job_moves import SQL, not_from_here
+from rota.storage.sqlite.rows import first
+from rota.storage.stores.jobs import Outcome
+
+_STILL_RUNS = (
+    "A worker that is not heard of may still execute the job. Run it again when the worker has come back, "
+    "or its detach_timeout_s is over."
+)
+
+
+def decide(connection: apsw.Connection, decision: Decision, at: str) -> list[Outcome]:
+    """Apply the scheduler's word where it is still due, and what it sets free with it."""
+    row = {"job": decision.job_id, "attempt": decision.attempt_id, "message": decision.message, "at": at}
+    row["state"] = decision.state
+    if decision.verdict is None:
+        row["ready_at"] = _after(at, decision.delay_s)
+        if first(connection, SQL["try_again"], row) is None:
+            return []
+        return [release(connection, decision.job_id, at) or Outcome(decision.job_id, JobState.WAITING)]
+    row["verdict"] = decision.verdict
+    decided = first(connection, SQL["decide"], row) or first(connection, SQL["give_up"], row)
+    if decided is None:
+        return []
+    state, environment, group, parent = decided
+    lost = JobState.LOST if state == JobState.LOST else None
+    return [Outcome(decision.job_id, lost), *fill_seats(connection, environment, group, parent, at)]
+
+
+def retry(connection: apsw.Connection, job: JobId, expires_at: str | None, at: str) -> Outcome:
+    """Once more, through the gate."""
+    if first(connection, SQL["retry"], {"job": job, "expires_at": expires_at}) is None:
+        state = first(connection, SQL["job_state"], {"job": job})
+        if state is not None and JobState(state[0]) in ENDED:
+            return Outcome(problem=Conflict(_STILL_RUNS))
+        return Outcome(problem=not_from_here(connection, job, "run again"))
+    return release(connection, job, at) or Outcome(job, JobState.WAITING)
+
+
+def _after(at: str, delay_s: float) -> str | None:
+    return timestamp(parse_timestamp(at) + timedelta(seconds=delay_s)) if delay_s else None
