@@ -14,6 +14,7 @@ from rota.cli.context import Settings
 from rota.cli.exit_codes import Code
 from rota.cli.failure import Failure
 from rota.cli.output import BAD, GOOD, Output
+from rota.cli.own_folder import own_folder_options
 from rota.cli.quantities import say_size
 
 if TYPE_CHECKING:
@@ -35,21 +36,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 )
 @click.argument("dest", metavar="[NAME]", required=False)
 @option("--list", "list_them", is_flag=True, help="List the server's backups instead.")
-@option(
-    "--data",
-    metavar="DIR",
-    envvar=None,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Back up this folder itself, into the folder NAME; no server may run on it.",
-    show_default="ask the server",
-)
-@option(
-    "--blobs",
-    metavar="URL",
-    envvar=None,
-    help="With --data: where its logs and artifacts are.",
-    show_default="in --data",
-)
+@own_folder_options("Back up this folder itself, into the folder NAME")
 @click.pass_context
 def command(ctx: click.Context, dest: str | None, *, list_them: bool, data: Path | None, blobs: str | None) -> None:
     """Make a backup of a server while it works.
@@ -60,8 +47,6 @@ def command(ctx: click.Context, dest: str | None, *, list_them: bool, data: Path
     """
     settings: Settings = ctx.obj
     out = settings.output()
-    if blobs is not None and data is None:
-        raise click.UsageError("--blobs goes with --data: the server knows where its own are.", ctx)
     if list_them and (data is not None or dest is not None):
         raise click.UsageError("--list lists the server's backups; leave the rest out.", ctx)
     if data is not None:

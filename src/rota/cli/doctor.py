@@ -11,6 +11,7 @@ from rota.cli.command import Command, option
 from rota.cli.context import Settings
 from rota.cli.exit_codes import Code
 from rota.cli.output import BAD, GOOD, IDLE, Output
+from rota.cli.own_folder import own_folder_options
 from rota.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -32,21 +33,7 @@ SHOWN = 3
 )
 @option("--fix", is_flag=True, help="Mend what is safe to mend, and say what was.")
 @option("--deep", is_flag=True, help="Read all stored logs and artifacts and compare their digests.")
-@option(
-    "--data",
-    metavar="DIR",
-    envvar=None,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Look at this folder itself; no server may run on it.",
-    show_default="ask the server",
-)
-@option(
-    "--blobs",
-    metavar="URL",
-    envvar=None,
-    help="With --data: where its logs and artifacts are.",
-    show_default="in --data",
-)
+@own_folder_options("Look at this folder itself")
 @click.pass_context
 def command(ctx: click.Context, *, fix: bool, deep: bool, data: Path | None, blobs: str | None) -> None:
     """Tell what is out of the ordinary on a server, and mend it.
@@ -57,8 +44,6 @@ def command(ctx: click.Context, *, fix: bool, deep: bool, data: Path | None, blo
     """
     settings: Settings = ctx.obj
     out = settings.output()
-    if blobs is not None and data is None:
-        raise click.UsageError("--blobs goes with --data: the server knows where its own are.", ctx)
     if data is not None:
         from rota.data_folder import look_over  # noqa: PLC0415  (start-up time)
 
