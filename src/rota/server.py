@@ -50,6 +50,7 @@ from rota.storage.sqlite.environments import SqliteEnvironments
 from rota.storage.sqlite.jobs import SqliteJobs
 from rota.storage.sqlite.upkeep import SqliteFiles, SqliteUpkeep
 from rota.storage.sqlite.workers import SqliteWorkers
+from rota.web.site import site
 from rota.world import World
 
 PARTICIPANTS = ("jobs", "gateway", "registry", "scheduler")
@@ -92,7 +93,10 @@ class House:
         metrics_open = self._settings.is_on("ROTA_METRICS_OPEN")
         health = Health(self._metrics, self._checks, self._measures, metrics_open=metrics_open)
         endpoints = [*health.endpoints(), *self._endpoints]
-        return application(endpoints, self._environments.recognise, self._lifespan)
+        recognise = self._environments.recognise
+        pages = site(recognise, lambda: made) if "jobs" in self._only else []
+        made = application(endpoints, recognise, self._lifespan, pages)
+        return made
 
     def stop_waiting(self) -> None:
         """The server is about to stop: held questions are answered now, and who asked has no reason to warn."""
