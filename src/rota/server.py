@@ -31,6 +31,8 @@ from rota.jobs.desk import Desk
 from rota.jobs.doctor import Doctor, Places
 from rota.jobs.http import JobsHttp
 from rota.jobs.inner_http import JobsInnerHttp
+from rota.jobs.overview import Overviews
+from rota.jobs.overview_http import OverviewHttp
 from rota.jobs.remote import RemoteJob
 from rota.jobs.service import JobService
 from rota.jobs.sweep import sweep
@@ -48,6 +50,7 @@ from rota.storage.disk import Disk
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.environments import SqliteEnvironments
 from rota.storage.sqlite.jobs import SqliteJobs
+from rota.storage.sqlite.tallies import SqliteTallies
 from rota.storage.sqlite.upkeep import SqliteFiles, SqliteUpkeep
 from rota.storage.sqlite.workers import SqliteWorkers
 from rota.web.site import site
@@ -164,6 +167,9 @@ class House:
         jobs.fleet = fleet
         desk = Desk(jobs, store, blobs, environments, fleet, self._world)
         self._endpoints += JobsHttp(desk, fleet).endpoints()
+        overviews = Overviews(SqliteTallies(database), blobs, self._world)
+        self._tasks.append(overviews.watch)
+        self._endpoints += OverviewHttp(overviews).endpoints()
         self._upkeep(database, jobs, store, blobs, fleet)
         return jobs
 

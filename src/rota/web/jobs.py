@@ -6,15 +6,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rota.protocol.job import Job, JobList
+from rota.protocol.overview import Overview
 from rota.protocol.problems import InvalidRequest, Problem
 from rota.protocol.states import JobState, Verdict
 from rota.protocol.worker import WorkerList
 from rota.web.api import Query
+from rota.web.charts import charts, totals
 from rota.web.pages import Pages, Visit, redirect
 from rota.web.session import Form
 
 SHOWN_MAX = 100
 NEWEST = 8
+WINDOWS_S = {"hour": 3600, "day": 86400, "week": 7 * 86400}
 OUTCOMES = (
     "waiting", "queued", "assigned", "running", "succeeded", "failed", "cancelled", "expired", "lost",
 )  # fmt: skip
@@ -36,12 +39,19 @@ class Jobs:
         ]
 
     async def overview(self, visit: Visit) -> Response:
-        running, queued, failed, fleet = await asyncio.gather(
+        window = visit.request.query_params.get("last", "hour")
+        if window not in WINDOWS_S:
+            raise InvalidRequest.of("last", f"is one of {', '.join(WINDOWS_S)}")
+        running, queued, fleet, overview = await asyncio.gather(
             _newest(visit, state=JobState.RUNNING), _newest(visit, state=JobState.QUEUED),
-            _newest(visit, verdict=Verdict.FAILED), visit.api.get("/api/v1/workers", WorkerList),
+            visit.api.get("/api/v1/workers", WorkerList),
+            visit.api.get("/api/v1/overview", Overview, [("window_s", WINDOWS_S[window])]),
         )  # fmt: skip
-        lists = [("Running", "running", running), ("Queued", "queued", queued), ("Failed last", "failed", failed)]
-        return visit.page("overview.html", lists=lists, workers=fleet.workers)
+        lists = [("Running", "running", running), ("Queued", "queued", queued)]
+        return visit.page(
+            "overview.html", lists=lists, workers=fleet.workers, overview=overview, window=window, windows=WINDOWS_S,
+            charts=charts(overview.periods), totals=totals(overview.periods),
+        )  # fmt: skip
 
     async def list(self, visit: Visit) -> Response:
         given = visit.request.query_params

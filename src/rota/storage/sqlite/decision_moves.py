@@ -12,6 +12,7 @@ from rota.protocol.wire import parse_timestamp, timestamp
 from rota.storage.sqlite.gate import fill_seats, release
 from rota.storage.sqlite.job_moves import SQL, not_from_here
 from rota.storage.sqlite.rows import first
+from rota.storage.sqlite.tallies import count_verdict
 from rota.storage.stores.jobs import Outcome
 
 _STILL_RUNS = (
@@ -33,6 +34,7 @@ def decide(connection: apsw.Connection, decision: Decision, at: str) -> list[Out
     decided = first(connection, SQL["decide"], row) or first(connection, SQL["give_up"], row)
     if decided is None:
         return []
+    count_verdict(connection, decision.job_id, at)
     state, environment, group, parent = decided
     lost = JobState.LOST if state == JobState.LOST else None
     return [Outcome(decision.job_id, lost), *fill_seats(connection, environment, group, parent, at)]
