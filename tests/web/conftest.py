@@ -17,7 +17,7 @@ CHROMIUM = shutil.which("chromium")
 ADMIN = "the administrator of the site"
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 PICTURES = Path(__file__).parents[2] / "build" / "pages"
-NOT_WORTH_TELLING = ("Failed to load resource: the server responded with a status of 40", "favicon")
+NOT_WORTH_TELLING = ("Failed to load resource: the server responded with a status of 4", "favicon")
 """Answers that a test asks for; everything else on the console fails it."""
 
 

@@ -27,6 +27,7 @@ PAGES = (
     "/workers",
     "/environments",
     "/environments/default",
+    "/new",
 )
 
 

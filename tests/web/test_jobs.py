@@ -137,6 +137,32 @@ def test_a_job_is_cancelled_and_run_again(site: Site, visit: Visit) -> None:
     site.people.post(f"/api/v1/jobs/{job}/cancel")
 
 
+def test_a_job_is_changed_and_run_again(site: Site, visit: Visit) -> None:
+    job = site.run("sh", "-c", "exit 1", name="to be mended")
+    page = visit().go(f"/jobs/{job}")
+
+    page.get_by_role("link", name="Edit and run again").click()
+    page.get_by_label("Spec, as JSON").fill('{"command": ["true"], "nme": "mended"}')
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_role("alert")).to_contain_text("nme")
+    page.get_by_label("Spec, as JSON").fill('{"command": ["true"], "name": "mended"}')
+    page.get_by_role("button", name="Submit").click()
+
+    page.wait_for_url("**/jobs/*")
+    expect(page.locator("h1")).to_have_text("mended")
+    expect(page.locator("#facts")).to_contain_text("succeeded")
+
+
+def test_what_is_no_json_is_told_and_kept(visit: Visit) -> None:
+    page = visit().go("/new")
+
+    page.get_by_label("Spec, as JSON").fill("{nonsense")
+    page.get_by_role("button", name="Submit").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("no JSON")
+    expect(page.get_by_label("Spec, as JSON")).to_have_value("{nonsense")
+
+
 def test_an_artifact_is_shown_and_downloaded(site: Site, visit: Visit) -> None:
     script = (
         "mkdir out; printf 'a,b\\n1,<i>2</i>\\n' >out/t.csv; printf '{\"a\":1}' >out/r.json; printf '\\0' >out/b.bin"
