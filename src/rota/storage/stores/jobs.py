@@ -16,6 +16,7 @@ from rota.protocol.placement import QueueKey
 from rota.protocol.problems import Problem
 from rota.protocol.spec import Input, Spec
 from rota.protocol.states import AttemptState, JobState
+from rota.protocol.turns import WEIGHT
 
 
 class NewInput(msgspec.Struct, frozen=True):
@@ -42,7 +43,10 @@ class Hold(msgspec.Struct, frozen=True):
 
 
 class NewJob(msgspec.Struct, frozen=True):
-    """A job to be; `spec` is without the inputs' content. `hold` None: it enters its queue at once."""
+    """A job to be; `spec` is without the inputs' content. `hold` None: it enters its queue at once.
+
+    `tenant` '': its submitter takes turns for itself.
+    """
 
     id: JobId
     spec: Spec
@@ -52,6 +56,8 @@ class NewJob(msgspec.Struct, frozen=True):
     expires_at: str | None
     inputs: list[NewInput] = []
     hold: Hold | None = None
+    tenant: str = ""
+    weight: float = WEIGHT
 
 
 class Repeatable(msgspec.Struct, frozen=True):
@@ -169,7 +175,7 @@ class JobStore(Protocol):
         ...
 
     async def claim(self, claim: Claim) -> list[Leased]:
-        """By priority, then age. The same request_id of the same worker again gives the same, while all are held."""
+        """By turn (protocol/turns.py). The same request_id of the worker again gives the same, while all are held."""
         ...
 
     async def start(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:

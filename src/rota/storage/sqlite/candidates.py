@@ -1,0 +1,37 @@
+"""The queued jobs that a worker may be given, in their order, as a stream: a claim takes what it needs and no more."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from heapq import merge
+
+import apsw
+import msgspec
+
+from rota.protocol.turns import Queued, in_turn
+from rota.protocol.wire import parse_timestamp
+from rota.storage.sqlite.rows import every
+from rota.storage.statements import load
+
+SQL = load(__package__, "turns.sql")
+
+
+def candidates(connection: apsw.Connection, keys: Sequence[int], at: str) -> Iterator[Queued]:
+    """All queued jobs of these queues, who is first at the time `at` first.
+
+    Finding the first costs some index steps for each queue and each priority that is present in it; each further one
+    costs a step. Do not move jobs while it is open: take what is wanted, then move it.
+    """
+    classes: dict[int, list[Iterator[Queued]]] = defaultdict(list)
+    for row in every(connection, SQL["heads"], {"keys": msgspec.json.encode(keys).decode()}):
+        head = Queued(*row)
+        classes[head.priority].append(_stream(connection, head))
+    lines = {priority: merge(*streams) for priority, streams in classes.items()}
+    return in_turn(lines, parse_timestamp(at))
+
+
+def _stream(connection: apsw.Connection, head: Queued) -> Iterator[Queued]:
+    """One queue's jobs of one priority; what is behind the first is read when somebody asks for it."""
+    yield head
+    after = {"key": head.key, "priority": head.priority, "rank": head.rank, "job": head.job_id}
+    for row in connection.execute(SQL["behind"], after):
+        yield Queued(*row)
