@@ -56,21 +56,11 @@ class Bench:
         now = timestamp(datetime.now(UTC))
         jobs = []
         for whose, theirs in specs.items():
-            by, _, share = whose.partition("@")
-            tenant, _, weight = share.partition("=")
+            by, _, of = whose.partition("@")
+            tenant, _, weight = of.partition("=")
+            share: dict[str, Any] = {"tenant": tenant, "weight": float(weight or WEIGHT)}
             jobs += [
-                NewJob(
-                    JobId(WORLD.new_id()),
-                    spec,
-                    key,
-                    now,
-                    by,
-                    expires_at,
-                    hold=hold,
-                    tenant=tenant,
-                    weight=float(weight or WEIGHT),
-                )  # fmt: skip
-                for spec in theirs
+                NewJob(JobId(WORLD.new_id()), spec, key, now, by, expires_at, hold=hold, **share) for spec in theirs
             ]
         return (await self.store.submit(jobs, None)).job_ids
 

@@ -12,15 +12,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rota.protocol.decide import Decision
 from rota.protocol.ids import AttemptId, JobId
 from rota.protocol.placement import QueueKey
 from rota.protocol.spec import Spec
+from rota.protocol.states import JobState
 from rota.protocol.turns import AGE_S
 from rota.protocol.wire import parse_timestamp, timestamp
 from rota.storage.sqlite import job_moves as moves
 from rota.storage.sqlite.database import migrate
+from rota.storage.sqlite.decision_moves import decide, retry
+from rota.storage.sqlite.gate import release
+from rota.storage.sqlite.lease_moves import lose
 from rota.storage.sqlite.writer import connect
-from rota.storage.stores.jobs import Claim, NewJob
+from rota.storage.stores.jobs import Claim, Hold, NewJob
 from stores.bench import ANNA, NOW, ONE, WORLD
 
 _number = itertools.count()
@@ -47,13 +52,13 @@ class Line:
         self.waiting: Counter[Submitter] = Counter()
         self.now: datetime = BEGAN
 
-    def submit(self, by: Submitter, count: int = 1, priority: int = 0, **requires: str) -> list[JobId]:
+    def submit(
+        self, by: Submitter, count: int = 1, priority: int = 0, hold: Hold | None = None, **requires: str
+    ) -> list[JobId]:
         """Jobs of one submission."""
         key, spec = QueueKey(self.environment, "process", requires), Spec(command=["true"], priority=priority)
         jobs = [
-            NewJob(
-                JobId(WORLD.new_id()), spec, key, timestamp(self.now), by.name, None, tenant=by.tenant, weight=by.weight
-            )
+            NewJob(JobId(WORLD.new_id()), spec, key, timestamp(self.now), by.name, None, [], hold, by.tenant, by.weight)
             for _ in range(count)
         ]
         if jobs:
@@ -295,6 +300,34 @@ def test_a_person_who_runs_a_job_again_stands_behind_what_was_queued_meanwhile(c
     connection.execute("UPDATE attempt SET state = 'finished' WHERE job_id = ?", (again,))
     later = line.submit(A, 3)
 
-    moves.retry(connection, again, None, NOW)
+    retry(connection, again, None, NOW)
 
     assert line.claim_any(4) == [*later, again]
+
+
+def test_who_was_held_back_takes_its_turn_when_it_is_let_in(connection: apsw.Connection) -> None:
+    line = Line(connection)
+    [held] = line.submit(A, hold=Hold(ready_at="2999-01-01T00:00:00.000000Z"))
+    first, *_ = line.submit(B, 50)
+    second, *_ = line.submit(A, 50)
+    assert line.claim_any(40)[:2] == [first, second]
+    connection.execute("UPDATE job SET ready_at = NULL WHERE id = ?", (held,))
+
+    assert release(connection, held, NOW) is not None
+
+    rank, queued_at = connection.execute("SELECT rank, queued_at FROM job WHERE id = ?", (held,)).get
+    assert (rank, queued_at) == (50, NOW)
+
+
+def test_what_is_tried_again_stands_where_it_stood(connection: apsw.Connection) -> None:
+    line = Line(connection)
+    line.submit(A, 3)
+    again, *_ = line.claim_any(2)
+    attempt = connection.execute("SELECT attempt_id FROM job WHERE id = ?", (again,)).get
+    connection.execute("UPDATE attempt SET state = 'running' WHERE id = ?", (attempt,))
+    connection.execute("UPDATE job SET state = 'running' WHERE id = ?", (again,))
+    assert lose(connection, AttemptId(str(attempt)), NOW, "gone").state is JobState.WAITING
+
+    decide(connection, Decision(again, AttemptId(str(attempt)), JobState.WAITING, None), NOW)
+
+    assert line.claim_any() == [again]

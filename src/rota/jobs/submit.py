@@ -48,8 +48,8 @@ def new_jobs(
                 by.submitted_by,
                 None if spec.queue_timeout_s is None else timestamp(now + timedelta(seconds=spec.queue_timeout_s)),
                 [_input(file) for file in spec.inputs],
-                by.tenant,
-                shares[environment].get(by.tenant, WEIGHT),
+                tenant=by.tenant,
+                weight=shares[environment].get(by.tenant, WEIGHT),
             )
         )
     return jobs

@@ -26,7 +26,8 @@ SELECT rank, id, queued_at, priority, queue_key FROM job INDEXED BY job_queue
 -- The lowest rank in a class of a queue that nobody was offered yet: what came back to its old place says nothing of
 -- how far the others are.
 SELECT rank FROM (SELECT rank, attempt_id FROM job INDEXED BY job_queue
-                   WHERE queue_key = :key AND state = 'queued' AND priority = :priority ORDER BY rank, id LIMIT 10)
+                   WHERE queue_key = :key AND state = 'queued' AND priority = :priority AND rank >= 0
+                   ORDER BY rank, id LIMIT 10)
  WHERE attempt_id IS NULL LIMIT 1;
 
 -- name: served
