@@ -192,14 +192,15 @@ def test_an_old_job_is_served_under_an_endless_stream_of_higher_ones(
     assert waited_s >= gap * AGE_S
 
 
-def test_no_waiting_lifts_a_job_above_the_highest_priority(connection: apsw.Connection) -> None:
+def test_waiting_lifts_a_job_to_the_highest_priority_and_there_the_older_is_first(connection: apsw.Connection) -> None:
     line = Line(connection)
+    [low] = line.submit(A, priority=0)
+    line.now += timedelta(seconds=1)
     [high] = line.submit(A, priority=100)
-    [low] = line.submit(A, priority=99)
     line.now += timedelta(days=30)
     [late] = line.submit(B, priority=100)
 
-    assert line.claim_any(3) == [high, low, late]
+    assert line.claim_any(3) == [low, high, late]
 
 
 @examples

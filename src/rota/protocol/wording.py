@@ -16,6 +16,7 @@ _LENGTH = re.compile(r"Expected `(\w+)` of length (>=|<=) (\d+)")
 _STEP = re.compile(r"\.([^.\[]+)|(\[)")
 _LIMITS = {">=": "must be at least", "<=": "must be at most", ">": "must be more than", "<": "must be less than"}
 _UNITS = {"str": "characters", "array": "entries", "object": "entries", "bytes": "bytes"}
+_OF_KEY = "key` in `"
 _HALF = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]")
 
 _type_info = functools.lru_cache(maxsize=256)(inspect.type_info)
@@ -24,7 +25,8 @@ _type_info = functools.lru_cache(maxsize=256)(inspect.type_info)
 def invalid(message: str, kind: Any, later: Mapping[str, str]) -> InvalidRequest:  # noqa: ANN401  (what msgspec decodes)
     """The problem: its field in the protocol's spelling (`attempts[0].result`), and what to send instead."""
     what, _, where = message.partition(" - at `")
-    path = where.rstrip("`").removeprefix("key in ").removeprefix("$").removeprefix(".")
+    is_key = where.startswith(_OF_KEY)
+    path = where.rstrip("`").removeprefix(_OF_KEY).removeprefix("$").removeprefix(".")
     named = _UNKNOWN.search(what) or _MISSING.search(what)
     if named is not None:
         path = f"{path}.{named[1]}" if path else named[1]
@@ -36,7 +38,7 @@ def invalid(message: str, kind: Any, later: Mapping[str, str]) -> InvalidRequest
         else:
             what = "is not a field of this request; leave it out"
     else:
-        what = _in_words(what, kind, path)
+        what = _in_words(what, _type_at(kind, path, is_key=is_key))
     field = path or "body"
     return InvalidRequest(f"{field}: {what}", [FieldError(field, what)])
 
@@ -48,23 +50,23 @@ def unparsable(error: Exception, body: bytes) -> str:
     return str(error)
 
 
-def _in_words(what: str, kind: Any, path: str) -> str:  # noqa: ANN401  (as above)
+def _in_words(what: str, wanted: inspect.Type | None) -> str:
     limit, length = _LIMIT.match(what), _LENGTH.match(what)
     if limit is not None:
         return f"{_LIMITS[limit[1]]} {float(limit[2]):.15g}"
     if length is not None:
         return f"{'needs at least' if length[2] == '>=' else 'has at most'} {length[3]} {_UNITS[length[1]]}"
     if what.startswith("Invalid enum value"):
-        known = sorted(_values(_type_at(kind, path)))
+        known = sorted(_values(wanted))
         value = what.removeprefix("Invalid enum value ").replace("'", "`")
         return f"{value} is none of: {', '.join(known)}" if known else what
     if "matching regex" in what:
-        return _description(_type_at(kind, path)) or what
+        return _description(wanted) or what
     return what
 
 
-def _type_at(kind: Any, path: str) -> inspect.Type | None:  # noqa: ANN401  (as above)
-    """The type of the field that `path` names."""
+def _type_at(kind: Any, path: str, *, is_key: bool) -> inspect.Type | None:  # noqa: ANN401  (as above)
+    """The type of the field that `path` names, or of the keys in it."""
     found: inspect.Type | None = _type_info(kind)
     for step in _STEP.finditer("." + path if path and not path.startswith("[") else path):
         found = _plain(found)
@@ -76,7 +78,8 @@ def _type_at(kind: Any, path: str) -> inspect.Type | None:  # noqa: ANN401  (as 
             found = found.value_type
         else:
             return None
-    return found
+    plain = _plain(found)
+    return plain.key_type if is_key and isinstance(plain, inspect.DictType) else found
 
 
 def _plain(found: inspect.Type | None) -> inspect.Type | None:
