@@ -25,7 +25,7 @@ def candidates(connection: apsw.Connection, keys: Sequence[int], at: str) -> Ite
     for row in every(connection, SQL["heads"], {"keys": msgspec.json.encode(keys).decode()}):
         head = Queued(*row)
         classes[head.priority].append(_stream(connection, head))
-    lines = {priority: merge(*streams) for priority, streams in classes.items()}
+    lines = {priority: merge(*streams) if streams[1:] else streams[0] for priority, streams in classes.items()}
     return in_turn(lines, parse_timestamp(at))
 
 
