@@ -23,6 +23,7 @@ from rota.protocol.environment import (
 from rota.protocol.ids import CredentialId, WorkerId
 from rota.protocol.placement import WorkerFacts
 from rota.protocol.problems import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
+from rota.protocol.resources import counted
 from rota.protocol.spec import ENVIRONMENT
 from rota.protocol.wire import timestamp
 from rota.storage.stores.environments import EnvironmentStore, StoredCredential
@@ -155,12 +156,13 @@ class EnvironmentsService:
         caller = await self.recognise(authorization)
         if caller.kind is not CallerKind.ENROLMENT or caller.environment is None:
             raise Forbidden("Only an enrolment token makes workers. Ask for one: rota env token ENVIRONMENT.")
+        enrol.check()
         environment = await self.environment(caller.environment)
         if not await self._store.use_up(caller.credential_id, self._now()):
             raise Unauthenticated
         facts = WorkerFacts(
             worker_id, environment.name, enrol.name, {**enrol.labels, **environment.labels}, enrol.executors,
-            enrol.slots,
+            enrol.slots, counted(enrol.resources),
         )  # fmt: skip
         credential = CredentialId(self._world.new_id())
         await self._store.insert_credential(
