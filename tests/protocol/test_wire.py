@@ -202,3 +202,11 @@ def test_what_is_not_base64_is_refused_by_name(text: str) -> None:
         from_base64(text, "inputs[2].content")
 
     assert problem.value.extra["errors"][0].field == "inputs[2].content"
+
+
+@pytest.mark.parametrize("behind", [b" garbage", b"\xff", b"[" * 100_000])
+def test_an_entry_that_does_not_fit_is_told_though_what_is_behind_it_is_no_json(behind: bytes) -> None:
+    with pytest.raises(InvalidRequest) as told:
+        read_request(b'{"env": {"A": 1}, ' + behind, SubmittedSpec)
+
+    assert told.value.extra["errors"][0].field == "env[...]"

@@ -15,7 +15,8 @@ from rota.protocol.turns import WEIGHT
 from rota.protocol.wire import timestamp
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.job_moves import LAPSES_MAX
-from rota.storage.stores.jobs import Claim, Hold, JobStore, Leased, NewJob, Outcome
+from rota.storage.stores.claims import Claim, Leased
+from rota.storage.stores.jobs import Hold, JobStore, NewJob, Outcome
 from rota.world import SystemWorld
 
 ANNA, BERT = WorkerId("anna"), WorkerId("bert")
@@ -68,7 +69,7 @@ class Bench:
         """getJobForWorker, from all queues."""
         keys = list(await self.store.queue_keys())
         attempts = [AttemptId(WORLD.new_id()) for _ in range(slots)]
-        return await self.store.claim(Claim(worker, ONE, request, keys, attempts, NOW, NOW))
+        return (await self.store.claim(Claim(worker, ONE, request, keys, attempts, NOW, NOW))).leased
 
     async def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (bound by SQLite)
         """What a statement of the test's own gives."""

@@ -17,7 +17,7 @@ OWNERS = {
     "workers.sql": {"worker", "acknowledgement"},
     "tallies.sql": {"tally", "depth"},
 }
-LOOKED_AFTER = {"upkeep.sql": "jobs.sql", "gate.sql": "jobs.sql", "turns.sql": "jobs.sql"}
+LOOKED_AFTER = dict.fromkeys(("upkeep.sql", "gate.sql", "turns.sql", "placement.sql"), "jobs.sql")
 """Statements that look after another file's tables."""
 COUNTED = {"tallies.sql": OWNERS["jobs.sql"]}
 """Tables of others that an owner's statements read, and do not write."""
@@ -61,6 +61,7 @@ def test_an_owners_statements_touch_its_own_tables_only(file: str) -> None:
         ("gate.sql", "jobs"),
         ("tallies.sql", "jobs"),
         ("turns.sql", "jobs"),
+        ("placement.sql", "jobs"),
     ],
 )
 def test_every_statement_is_one_that_sqlite_takes_and_is_used(file: str, schema: str, tmp_path: Path) -> None:

@@ -24,8 +24,10 @@ from rota.storage.sqlite.database import migrate
 from rota.storage.sqlite.decision_moves import decide, retry
 from rota.storage.sqlite.gate import release
 from rota.storage.sqlite.lease_moves import lose
+from rota.storage.sqlite.placement import queue_key
 from rota.storage.sqlite.writer import connect
-from rota.storage.stores.jobs import Claim, Hold, NewJob
+from rota.storage.stores.claims import Claim
+from rota.storage.stores.jobs import Hold, NewJob
 from stores.bench import ANNA, NOW, ONE, WORLD
 
 _number = itertools.count()
@@ -69,7 +71,7 @@ class Line:
 
     def claim(self, slots: int = 1, **requires: str) -> list[JobId]:
         """What a worker is given that serves these queues alone."""
-        keys = [moves.queue_key(self._connection, QueueKey(self.environment, "process", requires))]
+        keys = [queue_key(self._connection, QueueKey(self.environment, "process", requires))]
         return self._claim(keys, slots)
 
     def claim_any(self, slots: int = 1) -> list[JobId]:
@@ -90,7 +92,8 @@ class Line:
     def _claim(self, keys: list[int], slots: int) -> list[JobId]:
         attempts = [AttemptId(WORLD.new_id()) for _ in range(slots)]
         at = timestamp(self.now)
-        given = [one.job_id for one in moves.claim(self._connection, Claim(ANNA, ONE, None, keys, attempts, at, at))]
+        claimed = moves.claim(self._connection, Claim(ANNA, ONE, None, keys, attempts, at, at))
+        given = [one.job_id for one in claimed.leased]
         self.waiting.subtract(self._whose[job] for job in given)
         return given
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -111,7 +112,6 @@ def command(
     """
     import platformdirs  # noqa: PLC0415  (start-up time)
 
-    from rota.worker import machine  # noqa: PLC0415  (start-up time)
     from rota.worker.daemon import run  # noqa: PLC0415  (start-up time)
     from rota.worker.options import WorkerOptions, WrongOption, check_url  # noqa: PLC0415  (start-up time)
 
@@ -127,7 +127,7 @@ def command(
             slots=slots or cpus(),
             labels=pairs("--label", label),
             work_dir=work_dir or Path(platformdirs.user_data_path("rota")) / "workers" / name.replace("/", "_"),
-            resources={**machine.found(), **resources({}, "--resource", resource, is_asked=False)},
+            resources=offered(resource),
             insecure=insecure,
             log_size_bytes_max=log_size_bytes_max,
             artifact_size_bytes_max=artifact_size_bytes_max,
@@ -151,6 +151,13 @@ def reachable(server: str) -> str:
     if not fits or not server.isprintable() or " " in server:
         raise WrongOption(f"`{server}` is no address of a server; give one such as https://rota.example.org")
     return server
+
+
+def offered(resource: Sequence[str]) -> dict[str, int | float]:
+    """What is said, and what is found out beside it."""
+    from rota.worker import machine  # noqa: PLC0415  (start-up time)
+
+    return {**machine.found(), **resources({}, "--resource", resource, is_asked=False)}
 
 
 def cpus() -> int:

@@ -9,6 +9,7 @@ import msgspec
 
 from rota.protocol.ids import JobId
 from rota.protocol.placement import QueueKey
+from rota.protocol.resources import counted
 from rota.protocol.spec import InputFile, Spec, check_spec
 from rota.protocol.turns import WEIGHT
 from rota.protocol.wire import from_base64, timestamp
@@ -37,8 +38,8 @@ def new_jobs(
     for spec, field in zip(specs, fields, strict=True):
         check_spec(spec, field)
         environment = spec.environment or by.environment
-        demand = f"{environment}\0{spec.executor}\0{sorted(spec.requires.items())}"
-        key = keys.setdefault(demand, QueueKey(environment, spec.executor, spec.requires))
+        asked = QueueKey(environment, spec.executor, spec.requires, spec.prefers, counted(spec.resources))
+        key = keys.setdefault(asked.text(), asked)
         jobs.append(
             NewJob(
                 JobId(world.new_id()),

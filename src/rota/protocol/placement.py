@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from rota.protocol.conditions import Wanted, compiled, said
 from rota.protocol.ids import WorkerId
-from rota.protocol.resources import Resources, has_room
+from rota.protocol.resources import Resources, counted, has_room
 from rota.protocol.wire import Answer
 
+_sorted = msgspec.json.Encoder(order="sorted")
 RESERVE_AFTER_S = 60.0
 """For how long a job's resources may be passed over by smaller jobs, before a worker keeps itself free for it."""
 
@@ -23,14 +26,34 @@ class WorkerFacts(Answer, frozen=True):
     resources: Resources = {}
 
 
+class Asked(Answer, frozen=True, omit_defaults=True):
+    """What a job asks of its worker, beside environment and executor."""
+
+    requires: Mapping[str, Wanted] = {}
+    prefers: Mapping[str, Wanted] = {}
+    resources: Resources = {}
+
+    def text(self) -> str:
+        """JSON. Equal demands are equal texts."""
+        return _sorted.encode(self).decode()
+
+
 class QueueKey(Answer, frozen=True, omit_defaults=True):
     """What a set of queued jobs asks of a worker. Equal demands share one key, so that a claim reads an index."""
 
     environment: str
     executor: str
-    requires: dict[str, Wanted]
-    prefers: dict[str, Wanted] = {}
+    requires: Mapping[str, Wanted]
+    prefers: Mapping[str, Wanted] = {}
     resources: Resources = {}
+
+    def asked(self) -> Asked:
+        """Without the place."""
+        return Asked(self.requires, self.prefers, counted(self.resources))
+
+    def text(self) -> str:
+        """One text for all keys that are equal."""
+        return f"{self.environment}\0{self.executor}\0{self.asked().text()}"
 
 
 class Demand:

@@ -1,5 +1,6 @@
 """What is submitted: one spec is one job. Source: protocol.md, "Spec"."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -58,8 +59,8 @@ class Spec(Answer, frozen=True, omit_defaults=True):
     script: str | None = None
     name: Name | None = None
     environment: Name | None = None
-    requires: dict[str, Wanted] = {}
-    prefers: dict[str, Wanted] = {}
+    requires: Mapping[str, Wanted] = {}
+    prefers: Mapping[str, Wanted] = {}
     resources: Resources = {}
     env: dict[str, str] = {}
     inputs: list[InputFile] = []
@@ -88,8 +89,8 @@ class SubmittedInputFile(InputFile, frozen=True, forbid_unknown_fields=True):
 class SubmittedSpec(Spec, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The same, strict: an unknown field is refused."""
 
-    requires: dict[str, SubmittedWanted] = {}  # type: ignore[assignment]  # nor is a mapping
-    prefers: dict[str, SubmittedWanted] = {}  # type: ignore[assignment]
+    requires: Mapping[str, SubmittedWanted] = {}
+    prefers: Mapping[str, SubmittedWanted] = {}
     inputs: list[SubmittedInputFile] = []  # type: ignore[assignment]  # a list is never written to
 
 

@@ -104,7 +104,11 @@ def _plain(found: inspect.Type | None) -> inspect.Type | None:
 
 def _with_keys(path: str, kind: Any, body: bytes) -> str:  # noqa: ANN401  (as above)
     """The path with the keys of its mappings: those of which the values do not fit."""
-    named, value, left = "", msgspec.json.decode(body), path
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # behind what does not fit, it is no JSON either
+        return path
+    named, left = "", path
     for step in _WALK.finditer(path):
         left = path[step.end() :]
         kind = next(_inside(kind, step[0]), None)
@@ -149,7 +153,7 @@ def _inside(kind: Any, step: str) -> Iterator[Any]:  # noqa: ANN401  (as above)
             name = names.get(step.removeprefix("."))
             if name is not None:
                 yield get_type_hints(one, include_extras=True)[name]
-        elif step.startswith("[") and get_origin(one) is (dict if step == KEY else list):
+        elif step.startswith("[") and get_origin(one) in ({dict, Mapping} if step == KEY else {list}):
             yield get_args(one)[-1]
 
 

@@ -5,11 +5,11 @@ Seats are taken at the gate and kept until the verdict, so that a job that is tr
 """
 
 import apsw
-import msgspec
 
 from rota.protocol.ids import JobId
 from rota.protocol.placement import QueueKey
 from rota.protocol.states import JobState
+from rota.storage.sqlite.placement import read_key
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.sqlite.turns import Turns
 from rota.storage.statements import load
@@ -67,5 +67,4 @@ def fill_seats(
 
 def key_of(connection: apsw.Connection, key: int) -> QueueKey:
     """The demand that a queue stands for."""
-    environment, executor, requires = only(connection, JOBS["queue_key"], {"key": key})
-    return QueueKey(environment, executor, msgspec.json.decode(requires))
+    return read_key(*only(connection, JOBS["queue_key"], {"key": key}))

@@ -1,7 +1,6 @@
 """The moves of jobs and attempts, as deeds for the writer: each runs inside its transaction."""
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 import apsw
@@ -9,17 +8,17 @@ import msgspec
 
 from rota.protocol.ids import AttemptId, JobId, WorkerId
 from rota.protocol.job_finished import Finished, Reason
-from rota.protocol.placement import QueueKey
 from rota.protocol.problems import Conflict, LeaseLost, NotFound, Problem
 from rota.protocol.spec import Input, Spec
 from rota.protocol.states import HELD, AttemptState, JobState
 from rota.protocol.wire import encode, from_base64
-from rota.storage.sqlite.candidates import candidates
 from rota.storage.sqlite.gate import key_of, release
+from rota.storage.sqlite.placement import Choice, queue_key
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.sqlite.turns import Place, Turns, serve
 from rota.storage.statements import load
-from rota.storage.stores.jobs import Claim, Hold, Leased, NewJob, Outcome, Repeatable, Submission
+from rota.storage.stores.claims import Claim, Claimed, Leased
+from rota.storage.stores.jobs import Hold, NewJob, Outcome, Repeatable, Submission
 
 SQL = load(__package__, "jobs.sql")
 
@@ -28,14 +27,6 @@ LAPSES_MAX = 10
 
 _spec = msgspec.json.Decoder(Spec)
 _FREE = Hold()
-
-
-def queue_key(connection: apsw.Connection, key: QueueKey) -> int:
-    """The key's id, made where it is new."""
-    row = {"environment": key.environment, "executor": key.executor}
-    row["requires"] = msgspec.json.encode(key.requires, order="sorted").decode()
-    connection.execute(SQL["insert_queue_key"], row)
-    return int(only(connection, SQL["queue_key_id"], row)[0])
 
 
 def submit(connection: apsw.Connection, jobs: Sequence[NewJob], repeatable: Repeatable | None) -> Submission:
@@ -86,24 +77,25 @@ def _insert(connection: apsw.Connection, job: NewJob, key: int, turns: Turns) ->
         connection.execute(SQL["insert_input"], {"job": job.id, "path": file.path, "content": file.content} | size)
 
 
-def claim(connection: apsw.Connection, claim: Claim) -> list[Leased]:
+def claim(connection: apsw.Connection, claim: Claim) -> Claimed:
     """Lease the first queued jobs of these queues, or give again what the same request was given."""
     again = _again(connection, claim)
     if again:
-        return again
-    chosen = list(islice(candidates(connection, claim.keys, claim.at), len(claim.attempt_ids)))
+        return Claimed(again)
+    choice = Choice(connection, claim)
+    choice.make()
     leased: list[Leased] = []
     row: dict[str, Any] = {"worker": claim.worker_id, "incarnation": claim.incarnation, "at": claim.at}
     row |= {"request_id": claim.request_id, "asked_at": claim.asked_at}
-    for attempt, job in zip(claim.attempt_ids, chosen, strict=False):
+    for attempt, job in zip(claim.attempt_ids, choice.jobs, strict=False):
         number, environment, spec = only(connection, SQL["assign"], {"job": job.job_id, "attempt": attempt})
         given = _leased(connection, attempt, job.job_id, number, environment, spec)
         made = {"job": job.job_id, "attempt": attempt, "number": number, "keep_s": given.spec.keep_s}
         connection.execute(SQL["insert_attempt"], row | made)
         leased.append(given)
     if leased:
-        serve(connection, leased[0].environment, chosen)
-    return leased
+        serve(connection, leased[0].environment, choice.jobs)
+    return Claimed(leased, choice.is_short)
 
 
 def _again(connection: apsw.Connection, claim: Claim) -> list[Leased]:
