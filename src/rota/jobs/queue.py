@@ -68,14 +68,14 @@ class Queues:
         return served
 
 
-def claim_for(ask: GetJobForWorker, served: Served, world: World, reserve_after_s: float) -> Claim:
-    """What the store is asked for."""
+def claim_for(ask: GetJobForWorker, served: Served, world: World, reserve_after_s: float | None) -> Claim:
+    """What the store is asked for. `reserve_after_s` None: the worker keeps itself free for nobody anew."""
     now, worker = world.now(), ask.worker
     attempts = [AttemptId(world.new_id()) for _ in range(ask.slots)]
     return Claim(
         worker.worker_id, ask.incarnation, ask.request_id, served.keys, attempts, timestamp(ask.asked_at),
         timestamp(now), served.asks, worker.resources, served.preferred,
-        timestamp(now - timedelta(seconds=reserve_after_s)) if served.asks else "",
+        timestamp(now - timedelta(seconds=reserve_after_s)) if served.asks and reserve_after_s is not None else "",
     )  # fmt: skip
 
 

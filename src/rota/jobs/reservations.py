@@ -15,6 +15,8 @@ from rota.world import World
 
 LOOK_S = 5.0
 """How often the registry is asked whether who keeps itself free is still there."""
+LEAVES_S = 60.0
+"""For so long nobody reserves who was found to be leaving, though it may ask once more before it hears of it."""
 _GONE = frozenset({WorkerStatus.LOST, WorkerStatus.OFFLINE, WorkerStatus.DRAINING})
 
 
@@ -31,7 +33,12 @@ class Reservations:
         self._store, self._world, self._fleet, self._freed = store, world, fleet, freed
         self._short: set[WorkerId] = set()
         self._keeping: set[WorkerId] = set()
+        self._leaving: dict[WorkerId, float] = {}  # until when
         self._looked_at_s = -LOOK_S
+
+    def may_reserve(self, worker: WorkerId) -> bool:
+        """Whether it is known to stay."""
+        return worker not in self._leaving
 
     def claimed(self, worker: WorkerId, *, is_short: bool) -> None:
         """The worker's last claim left jobs that it could hold, or not."""
@@ -52,9 +59,13 @@ class Reservations:
         found = await self._store.reserved()
         over = {one.worker_id for one in found if not one.waits}
         keeping = {one.worker_id for one in found} - over
-        if keeping and self._world.monotonic() - self._looked_at_s >= LOOK_S:
-            self._looked_at_s = self._world.monotonic()
-            over |= {worker for worker in keeping if await self._is_gone(worker)}
+        now_s = self._world.monotonic()
+        self._leaving = {worker: until_s for worker, until_s in self._leaving.items() if now_s < until_s}
+        if keeping and now_s - self._looked_at_s >= LOOK_S:
+            self._looked_at_s = now_s
+            gone = {worker for worker in keeping if await self._is_gone(worker)}
+            self._leaving |= dict.fromkeys(gone, now_s + LEAVES_S)
+            over |= gone
         if over:
             await self._store.give_up_reservations(sorted(over))
         self.ended(self._keeping - (keeping - over))

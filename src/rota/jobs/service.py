@@ -83,7 +83,8 @@ class JobService:
         served = self.queues.served_by(ask.worker)
         if not served.keys:
             return Given([])
-        claim = claim_for(ask, served, self._world, self._reserve_after_s)
+        stays = self.reservations.may_reserve(ask.worker.worker_id)
+        claim = claim_for(ask, served, self._world, self._reserve_after_s if stays else None)
         lease_s = await self._lease_s(ask.worker.environment)
         # Who asked may hang up meanwhile. What is claimed then is leased all the same, and the lease has its end.
         claiming = asyncio.ensure_future(self._lease(claim, lease_s))
