@@ -3,18 +3,14 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import NamedTuple
 
-from rota.protocol.get_job import Arrival, Arrivals, GetJobForWorker
-from rota.protocol.ids import AttemptId, WorkerId
+from rota.protocol.get_job import Arrival, Arrivals
+from rota.protocol.ids import WorkerId
 from rota.protocol.placement import Demand, QueueKey, WorkerFacts
 from rota.protocol.problems import Unavailable
 from rota.protocol.resources import Resources
-from rota.protocol.wire import timestamp
-from rota.storage.stores.claims import Claim
 from rota.storage.stores.jobs import JobStore
-from rota.world import World
 
 _REMEMBERED_ARRIVALS = 10_000
 
@@ -66,17 +62,6 @@ class Queues:
                     served.preferred[number] = preference
         self._served[worker.worker_id] = worker, len(self._demands), served
         return served
-
-
-def claim_for(ask: GetJobForWorker, served: Served, world: World, reserve_after_s: float | None) -> Claim:
-    """What the store is asked for. `reserve_after_s` None: the worker keeps itself free for nobody anew."""
-    now, worker = world.now(), ask.worker
-    attempts = [AttemptId(world.new_id()) for _ in range(ask.slots)]
-    return Claim(
-        worker.worker_id, ask.incarnation, ask.request_id, served.keys, attempts, timestamp(ask.asked_at),
-        timestamp(now), served.asks, worker.resources, served.preferred,
-        timestamp(now - timedelta(seconds=reserve_after_s)) if served.asks and reserve_after_s is not None else "",
-    )  # fmt: skip
 
 
 class Arrived:

@@ -5,15 +5,16 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from rota.jobs import finish
+from rota.jobs.assign import Assign
 from rota.jobs.follow import Changes
 from rota.jobs.leases import Lease, Leases
 from rota.jobs.overdue import SWEPT_MAX, Overdue
 from rota.jobs.porter import Porter
-from rota.jobs.queue import Arrived, Queues, claim_for
+from rota.jobs.queue import Arrived, Queues
 from rota.jobs.reservations import Reservations
 from rota.jobs.retired import end_retired
 from rota.protocol.decide import Decision, Ended
-from rota.protocol.get_job import Arrival, Arrivals, GetJobForWorker, Given, Offer
+from rota.protocol.get_job import Arrival, Arrivals, GetJobForWorker, Given
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
@@ -22,11 +23,10 @@ from rota.protocol.paths import check_path
 from rota.protocol.placement import RESERVE_AFTER_S
 from rota.protocol.problems import LeaseLost, NotFound, Problem, TooLarge, Unavailable
 from rota.protocol.refuse_job import Refusal, RefuseAccepted, Rejected
-from rota.protocol.states import AttemptState, JobState
+from rota.protocol.states import JobState
 from rota.protocol.wire import timestamp
 from rota.storage.stores.blobs import BlobStore
-from rota.storage.stores.claims import Claim, Claimed
-from rota.storage.stores.jobs import Held, JobStore, Outcome
+from rota.storage.stores.jobs import JobStore, Outcome
 from rota.world import World
 
 PIECE_SIZE_BYTES = 1024 * 1024
@@ -49,9 +49,7 @@ class JobService:
     ) -> None:
         self._store, self._blobs, self._environments, self._world = store, blobs, environments, world
         self._log_size_bytes_max, self._artifact_size_bytes_max = log_size_bytes_max, artifact_size_bytes_max
-        self._reserve_after_s = reserve_after_s
         self._leases = self.leases = Leases()
-        self._claiming: set[asyncio.Future[Claimed]] = set()
         self._undecided = asyncio.Event()
         self._undecided.set()
         self._closing = False
@@ -62,6 +60,7 @@ class JobService:
         self.porter = Porter(store, world, self.note)
         self._overdue = Overdue(store, self._leases, world, self.note, lambda: self.fleet)
         self.reservations = Reservations(store, world, lambda: self.fleet, self.arrived.add)
+        self._assign = Assign(store, self._leases, self.queues, self.reservations, self.changes, world, reserve_after_s)
 
     async def start(self) -> None:
         """Every held attempt has a full lease again: while the service was away nobody could renew it.
@@ -80,19 +79,7 @@ class JobService:
         self.changes.close()
 
     async def get_job_for_worker(self, ask: GetJobForWorker) -> Given:
-        served = self.queues.served_by(ask.worker)
-        if not served.keys:
-            return Given([])
-        stays = self.reservations.may_reserve(ask.worker.worker_id)
-        claim = claim_for(ask, served, self._world, self._reserve_after_s if stays else None)
-        lease_s = await self._lease_s(ask.worker.environment)
-        # Who asked may hang up meanwhile. What is claimed then is leased all the same, and the lease has its end.
-        claiming = asyncio.ensure_future(self._lease(claim, lease_s))
-        self._claiming.add(claiming)
-        claiming.add_done_callback(self._claiming.discard)
-        claimed = await asyncio.shield(claiming)
-        offers = [Offer(o.attempt_id, o.job_id, o.number, lease_s, o.spec, o.inputs) for o in claimed.leased]
-        return Given(offers, claimed.is_short)
+        return await self._assign.give(ask, await self._lease_s(ask.worker.environment))
 
     async def arrivals(self, after: int, wait_s: float) -> Arrivals:
         return await self.arrived.after(after, wait_s)
@@ -245,22 +232,6 @@ class JobService:
         ]
         self.note(good, outcomes)
         return good, rejected
-
-    async def _lease(self, claim: Claim, lease_s: float) -> Claimed:
-        claimed = await self._store.claim(claim)
-        self.reservations.claimed(claim.worker_id, is_short=claimed.is_short)
-        leased = [
-            one for one in claimed.leased if not self._leases.is_deciding(one.attempt_id)
-        ]  # given again, too late
-        now_s = self._world.monotonic()
-        for one in leased:
-            held = Held(
-                one.attempt_id, one.job_id, claim.worker_id, one.environment, AttemptState.ASSIGNED,
-                keep_s=one.spec.keep_s,
-            )  # fmt: skip
-            self._leases.grant(held, now_s, lease_s)
-            self.changes.tell(one.job_id)
-        return Claimed(leased, claimed.is_short)
 
     async def _start(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:
         """Assigned → running, recorded before anybody can see it."""
