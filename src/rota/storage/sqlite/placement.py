@@ -4,8 +4,9 @@ A job whose resources are not there now is passed over, and smaller ones go befo
 has gone on for `RESERVE_AFTER_S`, a worker that could hold it alone takes nothing any more that stands behind it.
 """
 
+from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
+from itertools import chain, islice
 
 import apsw
 import msgspec
@@ -68,8 +69,9 @@ class Choice:
         """What the worker offers without what it holds."""
         whose = {"worker": self._claim.worker_id}
         self._mine = first(self._connection, SQL["mine"], whose)
-        held = every(self._connection, SQL["taken"], whose)
-        return left(self._claim.offered, (_asked.decode(demand).resources for (demand,) in held))
+        held = Counter(demand for (demand,) in every(self._connection, SQL["taken"], whose))
+        taken = ([_asked.decode(demand).resources] * count for demand, count in held.items())
+        return left(self._claim.offered, chain.from_iterable(taken))
 
     def _keeps_free_for(self, job: Queued) -> bool:
         """Whether this worker takes nothing that stands behind the job."""
