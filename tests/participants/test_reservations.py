@@ -297,11 +297,61 @@ async def test_who_has_all_slots_full_is_not_short(yard: Yard) -> None:
 
 
 async def test_of_equal_turns_the_one_that_prefers_the_worker_is_first(yard: Yard) -> None:
-    lab = yard.worker("lab", labels={"site": "lab"})
-    keys = {"one": {}, "two": {"site": "lab"}, "three": {"site": "lab", "gpu": "yes"}}
-    jobs = {}
-    for who, prefers in keys.items():
-        jobs[who] = await yard.prefer(who, prefers)
+    lab = yard.worker("lab", labels={"site": "lab", "gpu": "no"})
+    [one] = await yard.prefer("one", {})
+    [two] = await yard.prefer("two", {"site": "lab"})
+    [three] = await yard.prefer("three", {"site": "lab", "gpu": "no"})
     [urgent] = await yard.queue(priority=1)
 
-    assert await yard.given(lab, 9) == [urgent, jobs["two"], jobs["three"], jobs["one"]]
+    assert await yard.given(lab, 9) == [urgent, three, two, one]
+
+
+async def test_a_submitters_turn_goes_to_the_job_that_prefers_the_worker(yard: Yard) -> None:
+    """And with it no turn of anybody else."""
+    lab, office = yard.worker("lab", labels={"site": "lab"}), yard.worker("office", labels={"site": "office"})
+    for_lab = await yard.prefer("me", {"site": "lab"}, 3)
+    for_office = await yard.prefer("me", {"site": "office"}, 3)
+    [other] = await yard.prefer("other", {})
+
+    assert await yard.given(office, 2) == [for_office[0], other]
+    assert await yard.given(lab) == [for_lab[1]]
+    assert await yard.given(office, 2) == for_office[1:]
+    assert set(await yard.given(office, 9)) == {for_lab[0], for_lab[2]}
+
+
+async def test_every_job_is_given_once_however_they_change_places(yard: Yard) -> None:
+    workers = [yard.worker(site, labels={"site": site}, cpus=3) for site in ("lab", "office", "attic")]
+    jobs = []
+    for number in range(30):
+        site = ("lab", "office", "nowhere")[number % 3]
+        jobs += await yard.prefer(f"by{number % 2}", {"site": site}, 2, **({"cpus": 1} if number % 5 else {}))
+    given = []
+    for turn in range(200):
+        worker = workers[turn % 3]
+        now = await yard.given(worker, 1 + turn % 3)
+        given += now
+        if now:
+            await yard.end(worker, *now)
+
+    assert sorted(given) == sorted(jobs)
+
+
+async def test_a_job_is_not_overtaken_by_what_was_queued_later_than_with_it(yard: Yard) -> None:
+    lab = yard.worker("lab", labels={"site": "lab"})
+    [first] = await yard.prefer("me", {})
+    await yard.rows("UPDATE job SET queued_at = '2026-11-23T12:00:00.000000Z' WHERE id = :job", job=first)
+    [second] = await yard.prefer("me", {"site": "lab"})
+
+    assert await yard.given(lab, 9) == [first, second]
+
+
+async def test_of_two_that_prefer_it_the_one_without_room_is_passed_over(yard: Yard) -> None:
+    lab = yard.worker("lab", labels={"site": "lab"}, cpus=1)
+    plain = await yard.queue(2)
+    [large, small] = await yard.prefer("me", {"site": "lab"}, 2, cpus=1)
+
+    given = await yard.given(lab, 9)
+
+    assert given[0] == large
+    assert set(given[1:]) == set(plain)
+    assert await yard.state_of(small) == "queued"

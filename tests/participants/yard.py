@@ -82,12 +82,12 @@ class Yard(Works):
         await self.jobs.queues.learn([key])
         return jobs
 
-    async def prefer(self, who: str, prefers: Mapping[str, str]) -> JobId:
-        """A job of that submitter's, which prefers workers with these labels."""
-        key = QueueKey(ENVIRONMENT, "process", {}, prefers)
-        [job] = await self.submit_by({who: [Spec(command=["true"])]}, key=key)
+    async def prefer(self, who: str, prefers: Mapping[str, str], count: int = 1, **asks: float) -> list[JobId]:
+        """Jobs of that submitter's, which prefer workers with these labels."""
+        key = QueueKey(ENVIRONMENT, "process", {}, prefers, asks)
+        jobs = await self.submit_by({who: [Spec(command=["true"])] * count}, key=key)
         await self.jobs.queues.learn([key])
-        return job
+        return jobs
 
     async def ask(self, worker: WorkerFacts, slots: int = 1, request: str | None = None) -> Given:
         """GetJobForWorker."""

@@ -1,14 +1,15 @@
 """What jobs ask for themselves of a worker, counted. Source: protocol.md, "Resources"."""
 
 import math
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rota.protocol.resources import counted, has_room, left, wrong_resources
+from rota.protocol.resources import counted, has_room, left, times, wrong_resources
 
-amounts = st.one_of(st.integers(0, 10**12), st.integers(0, 10**6).map(lambda n: n / 1000))
+amounts = st.one_of(st.integers(0, 2**53), st.integers(0, 10**6).map(lambda n: n / 1000))
 resources = st.dictionaries(st.sampled_from(["cpus", "memory_bytes", "gpus", "licences"]), amounts)
 
 
@@ -17,8 +18,8 @@ def test_what_is_taken_is_no_longer_there(offered: dict[str, float], taken: list
     free = left(offered, taken)
 
     for name, amount in offered.items():
-        rest = round(amount * 1000) - sum(round(one.get(name, 0) * 1000) for one in taken)
-        assert round(free.get(name, 0) * 1000) == max(0, rest)
+        rest = Fraction(str(amount)) - sum(Fraction(str(one.get(name, 0))) for one in taken)
+        assert Fraction(str(free.get(name, 0))) == max(0, rest)
     assert has_room(free, {})
     assert has_room(free, free)
 
@@ -39,6 +40,13 @@ def test_ten_tenths_are_one_to_the_last() -> None:
     assert free == {"cpus": 0.1}
     assert has_room(free, {"cpus": 0.1})
     assert left({"cpus": 1}, [{"cpus": 0.1}] * 10) == {}
+
+
+@given(resources, resources, st.integers(0, 50))
+def test_so_many_that_ask_the_same_are_as_many_one_by_one(
+    offered: dict[str, float], one: dict[str, float], count: int
+) -> None:
+    assert left(offered, [times(one, count)]) == left(offered, [one] * count)
 
 
 def test_what_is_not_offered_is_not_there() -> None:

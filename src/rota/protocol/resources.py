@@ -57,12 +57,20 @@ def left(offered: Mapping[str, float], taken: Iterable[Mapping[str, float]]) -> 
     for asked in taken:
         for name, amount in asked.items():
             free[name] = free.get(name, 0) - _thousandths(amount)
-    free = {name: max(0, amount) for name, amount in free.items()}
-    return counted({name: amount / 1000 if amount % 1000 else amount // 1000 for name, amount in free.items()})
+    return {name: _amount(thousandths) for name, thousandths in free.items() if thousandths > 0}
+
+
+def times(asked: Mapping[str, float], count: int) -> Resources:
+    """What so many that ask the same ask together."""
+    return {name: _amount(_thousandths(amount) * count) for name, amount in asked.items()}
 
 
 def _thousandths(amount: float) -> int:
     return amount * 1000 if isinstance(amount, int) else round(amount * 1000)
+
+
+def _amount(thousandths: int) -> int | float:
+    return thousandths / 1000 if thousandths % 1000 else thousandths // 1000
 
 
 def _wrong_name(name: str) -> str | None:

@@ -4,17 +4,20 @@ A job whose resources are not there now is passed over, and smaller ones go befo
 has gone on for `RESERVE_AFTER_S`, a worker that could hold it alone takes nothing any more that stands behind it.
 """
 
-from collections import Counter
-from collections.abc import Iterable
-from itertools import chain, islice
+import functools
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from itertools import islice
 
 import apsw
 import msgspec
 
 from rota.protocol.ids import JobId, WorkerId
 from rota.protocol.placement import Asked, QueueKey
-from rota.protocol.resources import Resources, has_room, left
+from rota.protocol.resources import Resources, has_room, left, times
 from rota.protocol.turns import Queued
+from rota.protocol.wire import parse_timestamp, timestamp
 from rota.storage.sqlite.candidates import candidates
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.statements import load
@@ -23,6 +26,10 @@ from rota.storage.stores.claims import Claim, Reservation
 SQL = load(__package__, "placement.sql")
 JOBS = load(__package__, "jobs.sql")
 
+LOOKED_AT_MAX = 50
+"""How far ahead of a turn its submitter's jobs are looked at for one that prefers the worker."""
+QUEUED_WITH_S = 5.0
+"""Jobs of one submitter that were queued so close to each other may change places."""
 _asked = msgspec.json.Decoder(Asked)
 
 
@@ -35,47 +42,70 @@ class Choice:
         self._connection, self._claim = connection, claim
         self._closed: set[int] = set()  # queues of which no further job fits either: their jobs ask the same
         self._passed: list[JobId] = []
-        self._mine: tuple[JobId, int] | None = None  # that this worker keeps itself free for, and its queue
+        self._moved: dict[JobId, float] = {}  # whose turn another one of its submitter took: its rank is that one's
         self._reserved: JobId | None = None
 
     def make(self) -> None:
         """Choose, and note for whom there was no room."""
         claim, slots = self._claim, len(self._claim.attempt_ids)
         line = candidates(self._connection, claim.keys, claim.at, self._closed, claim.preferred)
+        if claim.preferred:
+            line = self._rather(line)
         if not claim.asks:
             self.jobs += islice(line, slots)
-            return
-        free: Resources | None = None
+        else:
+            self._take(line, slots)
+        for moved, rank in self._moved.items():
+            self._connection.execute(SQL["move"], {"job": moved, "rank": rank})
+        for passed in self._passed:
+            self._connection.execute(SQL["pass_over"], {"job": passed, "at": claim.at})
+        if self._reserved is not None:
+            self._connection.execute(SQL["give_up_reservation"], {"worker": claim.worker_id})
+            self._connection.execute(SQL["reserve"], {"job": self._reserved, "worker": claim.worker_id})
+
+    def _take(self, line: Iterator[Queued], slots: int) -> None:
+        """Those for which there is room, as long as nobody waits for whom it is to be kept free."""
         for job in line:
-            asked = claim.asks.get(job.key)
+            if job.key in self._closed:
+                continue
+            if not self._has_room(job.key):
+                self.is_short = True
+                self._closed.add(job.key)
+                if self._keeps_free_for(job):
+                    return
+                continue
+            asked = self._claim.asks.get(job.key)
             if asked is not None:
-                if job.key in self._closed:
-                    continue
-                free = self._look() if free is None else free
-                if not has_room(free, asked):
-                    self.is_short = True
-                    self._closed.add(job.key)
-                    if self._keeps_free_for(job):
-                        break
-                    continue
-                free = left(free, [asked])
+                self._free = left(self._free, [asked])
             self.jobs.append(job)
             if len(self.jobs) == slots:
                 self.is_short = False
-                break
-        self._note()
+                return
 
-    def _look(self) -> Resources:
-        """What the worker offers without what it holds."""
-        whose = {"worker": self._claim.worker_id}
-        self._mine = first(self._connection, SQL["mine"], whose)
-        held = Counter(demand for (demand,) in every(self._connection, SQL["taken"], whose))
-        taken = ([_asked.decode(demand).resources] * count for demand, count in held.items())
-        return left(self._claim.offered, chain.from_iterable(taken))
+    def _has_room(self, key: int) -> bool:
+        asked = self._claim.asks.get(key)
+        return asked is None or has_room(self._free, asked)
+
+    @functools.cached_property
+    def _free(self) -> Resources:
+        """What the worker offers without what it holds; looked up when somebody asks for some of it."""
+        held = Counter(demand for (demand,) in every(self._connection, SQL["taken"], self._whose))
+        taken = (times(_asked.decode(demand).resources, count) for demand, count in held.items())
+        return left(self._claim.offered, taken)
+
+    @functools.cached_property
+    def _kept_key(self) -> int | None:
+        """The queue of the job that this worker keeps itself free for."""
+        mine = first(self._connection, SQL["mine"], self._whose)
+        return None if mine is None else mine[0]
+
+    @property
+    def _whose(self) -> dict[str, WorkerId]:
+        return {"worker": self._claim.worker_id}
 
     def _keeps_free_for(self, job: Queued) -> bool:
         """Whether this worker takes nothing that stands behind the job."""
-        if self._mine is not None and self._mine[1] == job.key:  # for this one, or for one of the same queue behind it
+        if self._kept_key == job.key:  # it is that one, or one of the same demand that stands before it
             return True
         kept_by, passed_over_at = only(self._connection, SQL["kept_for"], {"job": job.job_id})
         if kept_by is None and passed_over_at is None:
@@ -84,12 +114,45 @@ class Choice:
             self._reserved = job.job_id
         return self._reserved is not None
 
-    def _note(self) -> None:
-        for job in self._passed:
-            self._connection.execute(SQL["pass_over"], {"job": job, "at": self._claim.at})
-        if self._reserved is not None:
-            self._connection.execute(SQL["give_up_reservation"], {"worker": self._claim.worker_id})
-            self._connection.execute(SQL["reserve"], {"job": self._reserved, "worker": self._claim.worker_id})
+    def _rather(self, line: Iterator[Queued]) -> Iterator[Queued]:
+        """The same, where a job that prefers this worker more changes places with its submitter's whose turn it is.
+
+        Only with one that was queued at the same time: so none is overtaken for ever; and of other submitters none
+        waits longer for it.
+        """
+        ahead: deque[Queued] = deque()
+        while True:
+            ahead.extend(islice(line, LOOKED_AT_MAX - len(ahead)))
+            if not ahead:
+                return
+            turn = ahead[0]
+            job = self._preferred(turn, ahead)
+            if job is not turn:
+                ahead[ahead.index(job)] = turn._replace(rank=job.rank)
+                self._moved[turn.job_id] = job.rank
+                self._moved.pop(job.job_id, None)
+            ahead.popleft()
+            yield job._replace(rank=turn.rank)
+
+    def _preferred(self, turn: Queued, ahead: Iterable[Queued]) -> Queued:
+        """The job that has the turn of `turn`."""
+        degree = self._claim.preferred.get
+        better = [
+            job
+            for job in ahead
+            if degree(job.key, 0) > degree(turn.key, 0) and job.priority == turn.priority and self._has_room(job.key)
+        ]
+        if not better:
+            return turn
+        until = timestamp(parse_timestamp(turn.queued_at) + timedelta(seconds=QUEUED_WITH_S))
+        whose = self._submitter(turn)
+        better.sort(key=lambda job: -degree(job.key, 0))
+        same = (job for job in better if job.queued_at <= until and self._submitter(job) == whose)
+        return next(same, turn)
+
+    def _submitter(self, job: Queued) -> tuple[str, str]:
+        submitted_by, tenant = only(self._connection, SQL["submitter"], {"job": job.job_id})
+        return submitted_by, tenant
 
 
 def queue_key(connection: apsw.Connection, key: QueueKey) -> int:

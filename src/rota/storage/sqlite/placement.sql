@@ -10,6 +10,13 @@ SELECT k.demand
 -- Who keeps itself free for the job, and since when there was a worker that had no room for it.
 SELECT reserved_by, passed_over_at FROM job WHERE id = :job;
 
+-- name: submitter
+SELECT submitted_by, tenant FROM job WHERE id = :job;
+
+-- name: move
+-- To the place of another job of its submitter, which took its turn.
+UPDATE job SET rank = :rank WHERE id = :job AND state = 'queued';
+
 -- name: pass_over
 UPDATE job SET passed_over_at = :at WHERE id = :job AND passed_over_at IS NULL AND state = 'queued';
 
@@ -21,7 +28,8 @@ UPDATE job SET reserved_by = NULL WHERE reserved_by = :worker;
 UPDATE job SET reserved_by = :worker WHERE id = :job AND reserved_by IS NULL AND state = 'queued';
 
 -- name: mine
-SELECT id, queue_key FROM job INDEXED BY job_reserved WHERE reserved_by = :worker AND state = 'queued';
+-- The queue of the job that the worker keeps itself free for.
+SELECT queue_key FROM job INDEXED BY job_reserved WHERE reserved_by = :worker AND state = 'queued';
 
 -- name: reserved
 SELECT id, reserved_by, state = 'queued' FROM job INDEXED BY job_reserved WHERE reserved_by IS NOT NULL;
