@@ -106,9 +106,8 @@ async def test_equal_demands_are_one_queue_and_come_back_as_they_were(bench: Ben
         "default", "process", {"cuda": Condition(ge="12", not_=Condition(eq=13)), "gpu": ["a", "b"], "os": "linux"},
         {"site": "lab"}, {"gpus": 1, "cpus": 0.5},
     )  # fmt: skip
-    same = QueueKey(
-        "default", "process", dict(reversed(wanted.requires.items())), {"site": "lab"}, {"cpus": 0.5, "gpus": 1.0}
-    )
+    turned = {label: wanted.requires[label] for label in sorted(wanted.requires, reverse=True)}
+    same = QueueKey("default", "process", turned, {"site": "lab"}, {"cpus": 0.5, "gpus": 1.0})
 
     await bench.submit(Spec(command=["a"]), key=wanted)
     await bench.submit(Spec(command=["a"]), key=same)
