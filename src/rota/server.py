@@ -137,10 +137,11 @@ class House:
         self._checks.append(self.disk.ready)
         self._tasks.append(lambda: self.disk.watch(self._world))
         self._environments = environments = EnvironmentsService(SqliteEnvironments(database), self._world)
-        sizes = [
-            self._settings.limit_bytes(name) for name in ("ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX")
-        ]
-        jobs = JobService(store, blobs, environments, self._world, *sizes)
+        log_size, artifact_size = map(
+            self._settings.limit_bytes, ("ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX")
+        )
+        reserve_after_s = self._settings.duration_s("ROTA_RESERVE_AFTER_S")
+        jobs = JobService(store, blobs, environments, self._world, log_size, artifact_size, reserve_after_s)
 
         self._closes.append(jobs.close)
 

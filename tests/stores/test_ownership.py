@@ -12,17 +12,19 @@ from rota.storage.statements import load
 
 PACKAGE = "rota.storage.sqlite"
 OWNERS = {
-    "jobs.sql": {"job", "job_tag", "job_input", "submission", "attempt", "output", "queue_key"},
+    "jobs.sql": {"job", "job_tag", "job_input", "submission", "attempt", "output", "queue_key", "turn", "submitter"},
     "environments.sql": {"environment", "credential", "signing_key"},
     "workers.sql": {"worker", "acknowledgement"},
     "tallies.sql": {"tally", "depth"},
 }
-LOOKED_AFTER = {"upkeep.sql": "jobs.sql", "gate.sql": "jobs.sql"}
+LOOKED_AFTER = dict.fromkeys(("upkeep.sql", "gate.sql", "turns.sql", "placement.sql"), "jobs.sql")
 """Statements that look after another file's tables."""
 COUNTED = {"tallies.sql": OWNERS["jobs.sql"]}
 """Tables of others that an owner's statements read, and do not write."""
-NAMED = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(\w+)", re.IGNORECASE)
+NAMED = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(?!SET\b|json_each\b)(\w+)", re.IGNORECASE)
 WRITTEN = re.compile(r"\b(?:INTO|UPDATE|DELETE FROM)\s+(?!SET\b)(\w+)", re.IGNORECASE)
+OF_ITS_OWN = re.compile(r"\bWITH RECURSIVE (\w+)")
+"""What a statement calls a table for as long as it runs."""
 
 
 def tables(schema: str) -> set[str]:
@@ -45,7 +47,7 @@ def test_an_owners_statements_touch_its_own_tables_only(file: str) -> None:
     for name, statement in load(PACKAGE, file).items():
         text = re.sub(r"--.*", "", statement)
         own = OWNERS[LOOKED_AFTER.get(file, file)]
-        assert set(NAMED.findall(text)) - {"SET"} <= own | COUNTED.get(file, set()), name
+        assert set(NAMED.findall(text)) - set(OF_ITS_OWN.findall(text)) <= own | COUNTED.get(file, set()), name
         assert set(WRITTEN.findall(text)) <= own, name
 
 
@@ -58,6 +60,8 @@ def test_an_owners_statements_touch_its_own_tables_only(file: str) -> None:
         ("upkeep.sql", "jobs"),
         ("gate.sql", "jobs"),
         ("tallies.sql", "jobs"),
+        ("turns.sql", "jobs"),
+        ("placement.sql", "jobs"),
     ],
 )
 def test_every_statement_is_one_that_sqlite_takes_and_is_used(file: str, schema: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import click
 
 from rota.cli.command import option
 from rota.cli.door import is_text, legible
+from rota.cli.placement_options import placement_options, resources, wants
 from rota.cli.quantities import Duration
 from rota.protocol.paths import check_path
 from rota.protocol.problems import InvalidRequest
@@ -30,6 +31,12 @@ class SpecOptions:
     name: str | None
     environment: str | None
     require: tuple[str, ...]
+    prefer: tuple[str, ...]
+    cpus: int | float | None
+    mem: int | float | None
+    gpus: int | float | None
+    disk: int | float | None
+    resource: tuple[str, ...]
     env: tuple[str, ...]
     input: tuple[str, ...]
     artifact: tuple[str, ...]
@@ -51,7 +58,7 @@ def spec_options(function: F) -> F:
             option("--name", metavar="NAME", help="A name for people."),
             option("--environment", "-E", metavar="E", help="The environment that runs it. [default: the token's own, "
                    "else `default`]"),
-            option("--require", metavar=PAIR, multiple=True, help="A label that the worker must have. Repeatable."),
+            placement_options,
             option("--env", "-e", metavar=PAIR, multiple=True,
                    help="A variable for the job; KEY alone takes it from here. Repeatable."),
             option("--input", "-i", metavar="PATH[:DEST]", multiple=True,
@@ -86,7 +93,9 @@ def make_spec(options: SpecOptions, environ: Mapping[str, str]) -> dict[str, Any
         "script": read_script(options.script) if options.script is not None else None,
         "name": options.name,
         "environment": options.environment,
-        "requires": pairs("--require", options.require),
+        "requires": wants("--require", options.require),
+        "prefers": wants("--prefer", options.prefer),
+        "resources": asked_resources(options),
         "env": pairs("--env", options.env, environ),
         "inputs": [file for given in options.input for file in read_inputs(given)],
         "artifacts": list(options.artifact),
@@ -99,6 +108,12 @@ def make_spec(options: SpecOptions, environ: Mapping[str, str]) -> dict[str, Any
         "tags": pairs("--tag", options.tag),
     }
     return {field: value for field, value in spec.items() if value is not None and value not in ({}, [])}
+
+
+def asked_resources(options: SpecOptions) -> dict[str, int | float]:
+    """The amounts by name."""
+    named = {"cpus": options.cpus, "memory_bytes": options.mem, "gpus": options.gpus, "disk_bytes": options.disk}
+    return resources(named, "--resource", options.resource, is_asked=True)
 
 
 def pairs(spelling: str, given: Sequence[str], environ: Mapping[str, str] | None = None) -> dict[str, str]:

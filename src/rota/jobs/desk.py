@@ -10,8 +10,8 @@ import msgspec
 from rota.jobs.flow import flow
 from rota.jobs.logs import Followed, LogEnd, LogPiece, LogSource, Ping, Switched
 from rota.jobs.service import JobService
-from rota.jobs.submit import new_jobs
-from rota.protocol.environment import Caller
+from rota.jobs.submit import Submitter, new_jobs
+from rota.protocol.environment import Caller, Environment
 from rota.protocol.flow import Flow
 from rota.protocol.get_job import Arrival
 from rota.protocol.ids import AttemptId, JobId
@@ -49,11 +49,13 @@ class Desk:
         """All or none, on disk when it returns. Raises InvalidRequest (`jobs[3].command`), Forbidden, Conflict."""
         default = caller.environment or ENVIRONMENT
         fields = [f"jobs[{index}]." if many else "" for index in range(len(specs))]
+        shares = {}
         for spec, field in zip(specs, fields, strict=True):
-            await self._check_environment(caller, spec.environment or default, f"{field}environment")
-        by = str(caller.credential_id)
-        made = new_jobs(specs, fields, default, by, self._world)
-        repeatable = None if key is None else Repeatable(by, key, hashlib.sha256(body).hexdigest())
+            place = await self._environment(caller, spec.environment or default, f"{field}environment")
+            shares[place.name] = place.shares
+        by = Submitter(str(caller.credential_id), default, caller.tenant or "")
+        made = new_jobs(specs, fields, by, shares, self._world)
+        repeatable = None if key is None else Repeatable(by.submitted_by, key, hashlib.sha256(body).hexdigest())
         submission = await self._store.submit(made, repeatable)
         if not submission.repeated:
             await self._jobs.queues.learn({id(job.key): job.key for job in made}.values())
@@ -223,11 +225,11 @@ class Desk:
             return await self.bytes_of(attempt.attempt_id, await self._store.output(attempt.attempt_id, ""), "")
         return LogSource(await self._blobs.size(attempt.attempt_id, ""), self._blobs, attempt.attempt_id, "", None)
 
-    async def _check_environment(self, caller: Caller, name: str, field: str) -> None:
+    async def _environment(self, caller: Caller, name: str, field: str) -> Environment:
         if caller.environment not in {None, name}:
             raise Forbidden(f"This credential is for the environment `{caller.environment}` alone.")
         try:
-            await self._environments.environment(name)
+            return await self._environments.environment(name)
         except NotFound:
             raise InvalidRequest.of(field, f"there is no environment `{name}`") from None
 

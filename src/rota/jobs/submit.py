@@ -1,40 +1,56 @@
 """Specs become jobs: checked, their demands made queue keys, all or none. Source: protocol.md, "POST /api/v1/jobs"."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 import msgspec
 
 from rota.protocol.ids import JobId
 from rota.protocol.placement import QueueKey
+from rota.protocol.resources import counted
 from rota.protocol.spec import InputFile, Spec, check_spec
+from rota.protocol.turns import WEIGHT
 from rota.protocol.wire import from_base64, timestamp
 from rota.storage.stores.jobs import NewInput, NewJob
 from rota.world import World
 
 
+class Submitter(NamedTuple):
+    """Whose jobs they will be: `tenant` '' where there is none, `environment` where the spec names none."""
+
+    submitted_by: str
+    environment: str
+    tenant: str = ""
+
+
 def new_jobs(
-    specs: Sequence[Spec], fields: Sequence[str], default_environment: str, submitted_by: str, world: World
+    specs: Sequence[Spec], fields: Sequence[str], by: Submitter, shares: Mapping[str, Mapping[str, float]], world: World
 ) -> list[NewJob]:
-    """The jobs to be. Raises InvalidRequest naming every field that could not work, behind its spec's `fields`."""
+    """The jobs to be; `shares` has each environment's. Raises InvalidRequest naming every field that could not work.
+
+    A field's name stands behind that of its spec, out of `fields`.
+    """
     keys: dict[str, QueueKey] = {}
     now = world.now()
     jobs: list[NewJob] = []
     for spec, field in zip(specs, fields, strict=True):
         check_spec(spec, field)
-        environment = spec.environment or default_environment
-        demand = f"{environment}\0{spec.executor}\0{sorted(spec.requires.items())}"
-        key = keys.setdefault(demand, QueueKey(environment, spec.executor, spec.requires))
+        environment = spec.environment or by.environment
+        asked = QueueKey(environment, spec.executor, spec.requires, spec.prefers, counted(spec.resources))
+        key = keys.setdefault(asked.text(), asked)
         jobs.append(
             NewJob(
                 JobId(world.new_id()),
                 _without_content(spec),
                 key,
                 timestamp(now),
-                submitted_by,
+                by.submitted_by,
                 None if spec.queue_timeout_s is None else timestamp(now + timedelta(seconds=spec.queue_timeout_s)),
                 [_input(file) for file in spec.inputs],
+                tenant=by.tenant,
+                weight=shares[environment].get(by.tenant, WEIGHT),
             )
         )
     return jobs

@@ -5,12 +5,13 @@ Seats are taken at the gate and kept until the verdict, so that a job that is tr
 """
 
 import apsw
-import msgspec
 
 from rota.protocol.ids import JobId
 from rota.protocol.placement import QueueKey
 from rota.protocol.states import JobState
+from rota.storage.sqlite.placement import read_key
 from rota.storage.sqlite.rows import every, first, only
+from rota.storage.sqlite.turns import Turns
 from rota.storage.statements import load
 from rota.storage.stores.jobs import Outcome, Released
 
@@ -21,10 +22,21 @@ _LOOKED_AT_MAX = 100
 """Most that are looked at for one seat: those before it may wait for another seat than the one that became free."""
 
 
-def release(connection: apsw.Connection, job: JobId, now: str) -> Outcome | None:
-    """Let it into its queue; None where something still holds it, or it does not wait."""
+def release(connection: apsw.Connection, job: JobId, now: str, turns: Turns | None = None) -> Outcome | None:
+    """Let it into its queue, at its old place where it had one; None where something still holds it.
+
+    `turns`, where many are let in: who has made it keeps it.
+    """
     row = first(connection, SQL["release"], {"job": job, "now": now})
-    return None if row is None else Outcome(job, JobState.QUEUED, key_of(connection, row[1]))
+    if row is None:
+        return None
+    _, key, rank = row
+    if rank is None:
+        taken = turns or Turns(connection)
+        taken.enter(job, now)
+        if turns is None:
+            taken.keep()
+    return Outcome(job, JobState.QUEUED, key_of(connection, key))
 
 
 def release_due(connection: apsw.Connection, now: str, limit: int) -> Released:
@@ -55,5 +67,4 @@ def fill_seats(
 
 def key_of(connection: apsw.Connection, key: int) -> QueueKey:
     """The demand that a queue stands for."""
-    environment, executor, requires = only(connection, JOBS["queue_key"], {"key": key})
-    return QueueKey(environment, executor, msgspec.json.decode(requires))
+    return read_key(*only(connection, JOBS["queue_key"], {"key": key}))

@@ -10,7 +10,7 @@ UPDATE job SET state = 'queued', ready_at = NULL, seated = (group_name IS NOT NU
               SELECT count(*) FROM job AS other INDEXED BY job_part_seated
                WHERE other.parent_id = job.parent_id AND other.seated = 1 AND other.parallel_max IS NOT NULL))))
    AND state IN ('waiting')
-RETURNING id, queue_key;
+RETURNING id, queue_key, rank;
 
 -- name: due
 -- Their time has come: from now on nothing but a seat can hold them.

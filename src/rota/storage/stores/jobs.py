@@ -14,8 +14,10 @@ from rota.protocol.job import Artifact, Job
 from rota.protocol.job_finished import Finished
 from rota.protocol.placement import QueueKey
 from rota.protocol.problems import Problem
-from rota.protocol.spec import Input, Spec
+from rota.protocol.spec import Spec
 from rota.protocol.states import AttemptState, JobState
+from rota.protocol.turns import WEIGHT
+from rota.storage.stores.claims import Claim, Claimed, Reservation
 
 
 class NewInput(msgspec.Struct, frozen=True):
@@ -42,7 +44,10 @@ class Hold(msgspec.Struct, frozen=True):
 
 
 class NewJob(msgspec.Struct, frozen=True):
-    """A job to be; `spec` is without the inputs' content. `hold` None: it enters its queue at once."""
+    """A job to be; `spec` is without the inputs' content. `hold` None: it enters its queue at once.
+
+    `tenant` '': its submitter takes turns for itself.
+    """
 
     id: JobId
     spec: Spec
@@ -52,6 +57,8 @@ class NewJob(msgspec.Struct, frozen=True):
     expires_at: str | None
     inputs: list[NewInput] = []
     hold: Hold | None = None
+    tenant: str = ""
+    weight: float = WEIGHT
 
 
 class Repeatable(msgspec.Struct, frozen=True):
@@ -71,29 +78,6 @@ class Submission(msgspec.Struct, frozen=True):
     job_ids: list[JobId]
     waiting: list[JobId] = []
     repeated: bool = False
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """Up to `len(attempt_ids)` jobs out of the queues `keys`, for this worker."""
-
-    worker_id: WorkerId
-    incarnation: Incarnation
-    request_id: str | None
-    keys: list[int]
-    attempt_ids: list[AttemptId]
-    asked_at: str
-    at: str
-
-
-class Leased(msgspec.Struct, frozen=True):
-    """A job that the worker now holds."""
-
-    attempt_id: AttemptId
-    job_id: JobId
-    number: int
-    environment: str
-    spec: Spec
-    inputs: list[Input]
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -168,8 +152,16 @@ class JobStore(Protocol):
         """All of them; they are few, since equal demands share one."""
         ...
 
-    async def claim(self, claim: Claim) -> list[Leased]:
-        """By priority, then age. The same request_id of the same worker again gives the same, while all are held."""
+    async def claim(self, claim: Claim) -> Claimed:
+        """By turn (protocol/turns.py). The same request_id of the worker again gives the same, while all are held."""
+        ...
+
+    async def reserved(self) -> list[Reservation]:
+        """Who keeps itself free for a job."""
+        ...
+
+    async def give_up_reservations(self, workers: Sequence[WorkerId]) -> None:
+        """They keep themselves free no longer; others may do so."""
         ...
 
     async def start(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:
