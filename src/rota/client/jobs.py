@@ -40,6 +40,8 @@ class SpecFields(TypedDict, total=False):
     tags: Mapping[str, str]
     lease_policy: Literal["stop", "keep"]
     detach_timeout_s: float
+    not_before: str
+    deadline: str
 
 
 class Filters(TypedDict, total=False):
@@ -51,6 +53,7 @@ class Filters(TypedDict, total=False):
     name: str
     tag: str
     submitted_after: str
+    schedule: str
 
 
 def path_of(job_id: str, below: str = "") -> str:

@@ -34,6 +34,7 @@ _FILTERS = {
     "name": "the job's name",
     "tag": "key:value; may be given several times",
     "submitted_after": "RFC 3339",
+    "schedule": "a schedule's name: its runs",
     "limit": f"1 to {LIST_MAX}",
     "cursor": "next_cursor of the page before",
 }
@@ -204,8 +205,9 @@ def _filter(call: Call) -> JobFilter:
     state = JobState(given["state"]) if "state" in given else None
     limit = call.count("limit", 100, 1, LIST_MAX)
     return JobFilter(
-        limit, state, given.get("verdict"), given.get("environment"), given.get("name"), tags, submitted_after, before
-    )
+        limit, state, given.get("verdict"), given.get("environment"), given.get("name"), tags, submitted_after,
+        given.get("schedule"), before,
+    )  # fmt: skip
 
 
 def _job_id_of(cursor: str) -> str:

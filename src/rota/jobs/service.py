@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 from rota.jobs import finish
 from rota.jobs.assign import Assign
+from rota.jobs.deadlines import end_overdue
 from rota.jobs.follow import Changes
 from rota.jobs.leases import Lease, Leases
 from rota.jobs.overdue import SWEPT_MAX, Overdue
@@ -197,6 +198,7 @@ class JobService:
         await self._overdue.sweep()
         expired = await self._store.expire(timestamp(self._world.now()), SWEPT_MAX)
         self.note([], [Outcome(job, JobState.EXPIRED) for job in expired])
+        await end_overdue(self._store, timestamp(self._world.now()), self.cancel_requested, self.note)
         self.note([], await end_retired(self.queues, self._environments, self._store, SWEPT_MAX))
         await self.reservations.sweep()
 

@@ -8,12 +8,13 @@ from typing import NamedTuple
 import msgspec
 
 from rota.protocol.ids import JobId
+from rota.protocol.moments import utc
 from rota.protocol.placement import QueueKey
 from rota.protocol.resources import counted
 from rota.protocol.spec import InputFile, Spec, check_spec
 from rota.protocol.turns import WEIGHT
 from rota.protocol.wire import from_base64, timestamp
-from rota.storage.stores.jobs import NewInput, NewJob
+from rota.storage.stores.jobs import Hold, NewInput, NewJob
 from rota.world import World
 
 
@@ -49,8 +50,10 @@ def new_jobs(
                 by.submitted_by,
                 None if spec.queue_timeout_s is None else timestamp(now + timedelta(seconds=spec.queue_timeout_s)),
                 [_input(file) for file in spec.inputs],
+                None if spec.not_before is None else Hold(ready_at=utc(spec.not_before)),
                 tenant=by.tenant,
                 weight=shares[environment].get(by.tenant, WEIGHT),
+                deadline_at=utc(spec.deadline),
             )
         )
     return jobs

@@ -35,7 +35,10 @@ class Attempt(Answer, frozen=True):
 
 
 class Job(Answer, frozen=True):
-    """`message` says why where the state alone does not (expired, lost)."""
+    """`message` says why where the state alone does not (expired, lost).
+
+    `schedule` names the schedule that it is a run of, `due_at` the time that the run was due at.
+    """
 
     id: JobId
     state: JobState
@@ -47,6 +50,8 @@ class Job(Answer, frozen=True):
     attempts: list[Attempt] = []
     environment: str = ""
     message: str | None = None
+    schedule: str | None = None
+    due_at: Timestamp | None = None
 
 
 class JobList(Answer, frozen=True):

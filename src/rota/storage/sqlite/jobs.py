@@ -100,6 +100,10 @@ class SqliteJobs:
         rows = await self._write(lambda c: every(c, SQL["expire"], {"now": now, "limit": limit}))
         return [row[0] for row in rows]
 
+    async def overdue(self, now: str, limit: int) -> list[Outcome]:
+        late = self._rows_now("past_deadline", now=now, limit=limit)
+        return await self._write(lambda c: [moves.overdue(c, row[0]) for row in late]) if late else []
+
     async def retire(self, environment: str, limit: int) -> list[JobId]:
         retired = {"environment": environment, "limit": limit}
         return [row[0] for row in await self._write(lambda c: every(c, SQL["retire"], retired))]
@@ -185,7 +189,7 @@ def _result_of(text: str | None) -> Result | None:
 
 
 def _job(connection: apsw.Connection, row: tuple[Any, ...]) -> Job:
-    job, state, verdict, spec, submitted_at, submitted_by, result, environment, message = row
+    job, state, verdict, spec, submitted_at, submitted_by, result, environment, message, schedule, due_at = row
     attempts = [
         Attempt(
             attempt, number, worker, AttemptState(attempt_state), assigned_at, started_at, finished_at,
@@ -197,7 +201,7 @@ def _job(connection: apsw.Connection, row: tuple[Any, ...]) -> Job:
     said = None if verdict is None else Verdict(verdict)
     return Job(
         job, JobState(state), said, _spec.decode(spec), submitted_at, submitted_by, _result_of(result), attempts,
-        environment, message,
+        environment, message, schedule, due_at,
     )  # fmt: skip
 
 
@@ -208,6 +212,7 @@ def _list_statement(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
         "verdict = :verdict": wanted.verdict,
         "environment = :environment": wanted.environment,
         "name = :name": wanted.name,
+        "schedule = :schedule": wanted.schedule,
         "submitted_at > :submitted_after": wanted.submitted_after,
         "id < :before": wanted.before,
     }
