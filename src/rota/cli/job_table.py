@@ -8,6 +8,7 @@ from rota.cli.output import marked
 from rota.cli.quantities import say_duration
 from rota.cli.terminal import printable
 from rota.protocol.job import Job
+from rota.protocol.spec import Spec
 from rota.protocol.states import ENDED, JobState
 from rota.protocol.wire import parse_timestamp
 
@@ -36,6 +37,10 @@ def place_of(job: Job) -> str:
 
 def what(job: Job) -> str:
     """Its name, else what it runs, on one line."""
-    spec = job.spec
+    return what_runs(job.spec)
+
+
+def what_runs(spec: Spec) -> str:
+    """Its name, else its command or the script's first line."""
     lines = (spec.script or "").strip().splitlines()
     return printable(spec.name or (shlex.join(spec.command) if spec.command else (lines[0] if lines else "-")))

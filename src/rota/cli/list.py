@@ -21,6 +21,7 @@ LIMIT = 20
         "rota list",
         "rota list --state running --state queued",
         "rota list --verdict failed --since 2h",
+        "rota list --schedule nightly",
         "rota cancel $(rota list -q --tag run=42)",
     ),
 )
@@ -36,6 +37,7 @@ LIMIT = 20
 @option("--environment", "-E", metavar="E", help="Only in this environment.")
 @option("--name", metavar="NAME", help="Only of this name.")
 @option("--tag", metavar="KEY=VALUE", help="Only with this tag.")
+@option("--schedule", metavar="NAME", help="Only runs of this schedule.")
 @option("--since", metavar="TIME", help="Only submitted after this: a time (RFC 3339), or how long ago (2h).")
 @option("--limit", "-n", metavar="N", type=click.IntRange(1), default=LIMIT, help="At most so many.")
 @option("--quiet", "-q", is_flag=True, help="Print ids only.")

@@ -12,6 +12,7 @@ import click
 from rota.cli.command import option
 from rota.cli.door import is_text, legible
 from rota.cli.placement_options import placement_options, resources, wants
+from rota.cli.moments import Ahead
 from rota.cli.quantities import Duration
 from rota.protocol.paths import check_path
 from rota.protocol.problems import InvalidRequest
@@ -47,6 +48,8 @@ class SpecOptions:
     tag: tuple[str, ...]
     lease_policy: str | None
     detach_timeout: float | None
+    not_before: str | None = None
+    deadline: str | None = None
 
 
 def spec_options(function: F) -> F:
@@ -75,6 +78,10 @@ def spec_options(function: F) -> F:
                    help="What a worker does with the job when it is cut off for longer than its lease."),
             option("--detach-timeout", metavar="S", type=Duration(), show_default="24h",
                    help="How long nobody else gets a job that is kept through such a cut."),
+            option("--not-before", metavar="TIME", type=Ahead(),
+                   help="Not before this: a time (RFC 3339), or how long from now (2h)."),
+            option("--deadline", metavar="TIME", type=Ahead(),
+                   help="What has not ended by then is ended: a time, or how long from now."),
             option("--tag", metavar=PAIR, multiple=True, help="A tag to find the job by. Repeatable."),
         ]
     ):  # fmt: skip
@@ -106,6 +113,8 @@ def make_spec(options: SpecOptions, environ: Mapping[str, str]) -> dict[str, Any
         "lease_policy": options.lease_policy,
         "detach_timeout_s": options.detach_timeout,
         "tags": pairs("--tag", options.tag),
+        "not_before": options.not_before,
+        "deadline": options.deadline,
     }
     return {field: value for field, value in spec.items() if value is not None and value not in ({}, [])}
 

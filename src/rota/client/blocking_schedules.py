@@ -22,8 +22,8 @@ class Schedules:
         found: Schedule = self._run(self._schedules.get(name, environment))
         return found
 
-    def list(self, environment: str | None = None) -> "list[Schedule]":
-        found: list[Schedule] = self._run(self._schedules.list(environment))
+    def all(self, environment: str | None = None) -> list[Schedule]:
+        found: list[Schedule] = self._run(self._schedules.all(environment))
         return found
 
     def change(
@@ -52,6 +52,6 @@ class Schedules:
         job: Job = self._run(self._schedules.run(name, environment))
         return job
 
-    def times(self, name: str, environment: str | None = None, *, count: int = 5) -> "list[str]":
+    def times(self, name: str, environment: str | None = None, *, count: int = 5) -> list[str]:
         times: list[str] = self._run(self._schedules.times(name, environment, count=count))
         return times

@@ -24,7 +24,7 @@ class ScheduleFields(TypedDict, total=False):
 
 
 class AsyncSchedules:
-    """A client's `schedules`. `environment` says whose; left out, the token's own, or the only one that has the name."""
+    """A client's `schedules`. `environment` says whose; left out: the token's own, or the only one with that name."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -38,7 +38,7 @@ class AsyncSchedules:
         """One. Raises NotFound."""
         return await self._transport.ask(call("GET", name, "", environment), Schedule)
 
-    async def list(self, environment: str | None = None) -> "list[Schedule]":
+    async def all(self, environment: str | None = None) -> list[Schedule]:
         """All that the token may see, by environment and name."""
         found: list[Schedule] = []
         cursor = None
@@ -79,7 +79,7 @@ class AsyncSchedules:
         headers = {"Idempotency-Key": self._transport.world.new_id()}
         return await self._transport.ask(call("POST", name, "/run", environment, headers=headers), Job)
 
-    async def times(self, name: str, environment: str | None = None, *, count: int = 5) -> "list[str]":
+    async def times(self, name: str, environment: str | None = None, *, count: int = 5) -> list[str]:
         """When it is due next, whether it is paused or not. Raises NotFound."""
         asked = call("GET", name, "/next", environment, n=count)
         return (await self._transport.ask(asked, ScheduleTimes)).times

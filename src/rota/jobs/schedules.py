@@ -38,7 +38,7 @@ _LOOK_S = 30.0
 
 
 class Schedules:
-    """See `rota.protocol.participants.Schedules` for what the scheduler asks. What is foreign is unknown to a caller."""
+    """See `rota.protocol.participants.Schedules` for what the scheduler asks. The foreign is unknown to a caller."""
 
     def __init__(self, store: ScheduleStore, jobs: JobService, environments: Environments, world: World) -> None:
         self._store, self._jobs, self._environments, self._world = store, jobs, environments, world
@@ -53,7 +53,7 @@ class Schedules:
     async def create(self, caller: Caller, wanted: CreateSchedule) -> Schedule:
         """A new one; its first run is the next time. Raises InvalidRequest, Forbidden, Conflict."""
         environment = await self._environment(caller, wanted.spec.environment)
-        now = timestamp(self._world.now())
+        now = self._now()
         made = Schedule(
             wanted.name, environment, wanted.cron, wanted.every_s, wanted.timezone, wanted.spec, wanted.overlap,
             wanted.missed, False, None, now, str(caller.credential_id),  # noqa: FBT003  (a row)
@@ -189,8 +189,8 @@ class Schedules:
 
     async def _put(self, found: StoredSchedule, after: Schedule, *, anchored_anew: bool) -> bool:
         """Keep it where nothing has changed meanwhile, not even by a firing."""
-        before, now = found.schedule, timestamp(self._world.now())
-        anchor_at = now if anchored_anew else found.anchor_at
+        before = found.schedule
+        anchor_at = self._now() if anchored_anew else found.anchor_at
         if after.paused:
             next_at = None
         elif anchored_anew or before.paused:
@@ -201,6 +201,10 @@ class Schedules:
         is_kept = await self._store.change(changed, before.next_at)
         self._changed.set()
         return is_kept
+
+    def _now(self) -> str:
+        """The present second, so that what happens every so often does so at round times."""
+        return timestamp(self._world.now().replace(microsecond=0))
 
     def _after_now(self, schedule: Schedule, anchor_at: str) -> str | None:
         at = next(self._times(schedule, anchor_at), None)

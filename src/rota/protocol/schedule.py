@@ -134,7 +134,7 @@ def check_schedule(
     if cron is not None:
         wrong.append(("cron", wrong_cron(cron)))
     if every_s is not None and not EVERY_S_MIN <= every_s <= EVERY_S_MAX:
-        wrong.append(("every_s", f"is from {EVERY_S_MIN:g} to {EVERY_S_MAX:g} seconds"))
+        wrong.append(("every_s", f"is at least {EVERY_S_MIN:g} (a second) and at most {EVERY_S_MAX:.0f} (ten years)"))
     if every_s is not None and timezone != UTC_ZONE:
         wrong.append(
             ("timezone", "is for `cron` alone; `every_s` counts seconds, whatever a clock shows. Leave it out")
