@@ -141,8 +141,6 @@ def test_a_spec_that_could_not_work_is_refused_by_its_fields_name(place: Place, 
 LATER = {
     "secrets": ["KEY"], "image": "alpine", "retry": {"max_attempts": 3}, "needs": ["x"],
     "on_unmet": "run", "concurrency": {"group": "g", "limit": 1}, "matrix": {"os": ["a", "b"]}, "array": 3,
-    "include": [], "exclude": [], "max_parallel": 2, "not_before": "2026-11-23T12:00:00Z",
-    "deadline": "2026-11-23T12:00:00Z", "success_exit_codes": [0, 1],
 }  # fmt: skip
 
 
