@@ -13,8 +13,17 @@ from rota.storage.statements import load
 PACKAGE = "rota.storage.sqlite"
 OWNERS = {
     "jobs.sql": {
-        "job", "job_tag", "job_input", "submission", "attempt", "output", "queue_key", "turn", "submitter", "schedule",
-    },  # fmt: skip
+        "job",
+        "job_tag",
+        "job_input",
+        "submission",
+        "attempt",
+        "output",
+        "queue_key",
+        "turn",
+        "submitter",
+        "schedule",
+    },
     "environments.sql": {"environment", "credential", "signing_key"},
     "workers.sql": {"worker", "acknowledgement"},
     "tallies.sql": {"tally", "depth"},

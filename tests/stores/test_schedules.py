@@ -33,7 +33,7 @@ class Calendar:
             name, "default", None, 60, "UTC", TRUE, overlap, Missed.SKIP, paused=False, next_at=next_at,
             created_at=NOW, submitted_by="me",
         )  # fmt: skip
-        assert await self.store.insert(StoredSchedule(made, 1, NOW))
+        assert await self.store.insert(StoredSchedule(made, 1, NOW, ""))
         return await self.found(name)
 
     async def found(self, name: str = "poll") -> StoredSchedule:
@@ -110,7 +110,7 @@ async def test_a_change_that_a_firing_overtook_is_not_kept(calendar: Calendar) -
 async def test_what_is_paused_is_not_fired(calendar: Calendar) -> None:
     stored = await calendar.make()
     over = msgspec.structs.replace(stored.schedule, paused=True, next_at=None)
-    assert await calendar.store.change(StoredSchedule(over, stored.revision, NOW), NOW)
+    assert await calendar.store.change(StoredSchedule(over, stored.revision, NOW, ""), NOW)
 
     assert await calendar.store.due(LATEST, 10) == []
     assert await calendar.fire(NOW) is None

@@ -11,8 +11,8 @@ import click
 
 from rota.cli.command import option
 from rota.cli.door import is_text, legible
-from rota.cli.placement_options import placement_options, resources, wants
 from rota.cli.moments import Ahead
+from rota.cli.placement_options import placement_options, resources, wants
 from rota.cli.quantities import Duration
 from rota.protocol.paths import check_path
 from rota.protocol.problems import InvalidRequest

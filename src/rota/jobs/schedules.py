@@ -10,8 +10,8 @@ from itertools import islice
 import msgspec
 
 from rota.jobs.service import JobService
-from rota.jobs.submit import new_jobs
-from rota.protocol.environment import Caller
+from rota.jobs.submit import Submitter, new_jobs
+from rota.protocol.environment import Caller, Environment
 from rota.protocol.fire import Due, Firing
 from rota.protocol.ids import JobId
 from rota.protocol.participants import Environments
@@ -53,13 +53,13 @@ class Schedules:
     async def create(self, caller: Caller, wanted: CreateSchedule) -> Schedule:
         """A new one; its first run is the next time. Raises InvalidRequest, Forbidden, Conflict."""
         environment = await self._environment(caller, wanted.spec.environment)
-        now = self._now()
+        now, tenant = self._now(), caller.tenant or ""
         made = Schedule(
             wanted.name, environment, wanted.cron, wanted.every_s, wanted.timezone, wanted.spec, wanted.overlap,
             wanted.missed, False, None, now, str(caller.credential_id),  # noqa: FBT003  (a row)
         )  # fmt: skip
         self._check(made)
-        stored = StoredSchedule(msgspec.structs.replace(made, next_at=self._after_now(made, now)), 1, now)
+        stored = StoredSchedule(msgspec.structs.replace(made, next_at=self._after_now(made, now)), 1, now, tenant)
         if not await self._store.insert(stored):
             raise Conflict(f"There is a schedule `{wanted.name}` in the environment `{environment}` already.")
         self._changed.set()
@@ -99,6 +99,7 @@ class Schedules:
                 raise InvalidRequest.of("spec.environment", "stays as it is; delete the schedule and make another one")
             self._check(after)
             is_later = any(getattr(after, key) != getattr(before, key) for key in ("cron", "every_s", "timezone"))
+            found = msgspec.structs.replace(found, tenant=caller.tenant or "")
             if await self._put(found, after, anchored_anew=is_later):
                 return (await self._find(caller, name, before.environment)).schedule
 
@@ -121,12 +122,12 @@ class Schedules:
         """A job of it now, paused or not; its calendar is not disturbed. Raises NotFound, Conflict by `overlap`."""
         while True:
             found = await self._find(caller, name, environment)
-            by = str(caller.credential_id)
-            place = found.schedule.environment
-            body = hashlib.sha256(f"run {place} {name}".encode()).hexdigest()
-            run = self._run(found.schedule, None, by)
-            repeatable = None if key is None else Repeatable(by, key, body)
-            started = await self._store.run(place, name, found.revision, run, repeatable)
+            place = await self._place(found.schedule)
+            by = Submitter(str(caller.credential_id), place.name, caller.tenant or "")
+            body = hashlib.sha256(f"run {place.name} {name}".encode()).hexdigest()
+            run = self._run(found.schedule, None, by, place)
+            repeatable = None if key is None else Repeatable(by.submitted_by, key, body)
+            started = await self._store.run(place.name, name, found.revision, run, repeatable)
             if started is not None:
                 await self._tell([run], started[1])
                 return started[0]
@@ -156,14 +157,15 @@ class Schedules:
         if found is None:
             return
         try:
-            await self._environments.environment(firing.environment)
+            place = await self._environments.environment(firing.environment)
         except NotFound:
             over = msgspec.structs.replace(found.schedule, paused=True, message="Its environment was retired.")
             await self._put(found, over, anchored_anew=False)
             return
         message = None
         try:
-            runs = [self._run(found.schedule, at, found.schedule.submitted_by) for at in firing.due_at]
+            by = Submitter(found.schedule.submitted_by, place.name, found.tenant)
+            runs = [self._run(found.schedule, at, by, place) for at in firing.due_at]
         except InvalidRequest as problem:  # a spec that an earlier server took
             firing = msgspec.structs.replace(firing, missed=firing.missed + len(firing.due_at))
             runs, message = [], f"A run was left out: {problem.detail}"
@@ -179,11 +181,18 @@ class Schedules:
                 self._jobs.cancel_requested(outcome)
         self._jobs.note([], outcomes)
 
-    def _run(self, schedule: Schedule, due_at: str | None, by: str) -> Run:
+    async def _place(self, schedule: Schedule) -> Environment:
+        """Raises Conflict where it is retired."""
+        try:
+            return await self._environments.environment(schedule.environment)
+        except NotFound:
+            raise Conflict(f"Its environment `{schedule.environment}` is retired; no worker can run it.") from None
+
+    def _run(self, schedule: Schedule, due_at: str | None, by: Submitter, place: Environment) -> Run:
         """A job to be: in the schedule's own group, so that at most one at a time is let in."""
         told = dict(zip(SET_BY_SCHEDULE, (schedule.name, due_at or ""), strict=True))
         spec = msgspec.structs.replace(schedule.spec, env={**schedule.spec.env, **told})
-        [job] = new_jobs([spec], ["spec."], schedule.environment, by, self._world)
+        [job] = new_jobs([spec], ["spec."], by, {place.name: place.shares}, self._world)
         hold = msgspec.structs.replace(job.hold or Hold(), group_name=GROUP + schedule.name, group_limit=1)
         return Run(msgspec.structs.replace(job, hold=hold), due_at)
 
@@ -197,7 +206,9 @@ class Schedules:
             next_at = self._after_now(after, anchor_at)
         else:
             next_at = before.next_at
-        changed = StoredSchedule(msgspec.structs.replace(after, next_at=next_at), found.revision, anchor_at)
+        changed = StoredSchedule(
+            msgspec.structs.replace(after, next_at=next_at), found.revision, anchor_at, found.tenant
+        )
         is_kept = await self._store.change(changed, before.next_at)
         self._changed.set()
         return is_kept

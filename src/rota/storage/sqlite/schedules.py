@@ -41,7 +41,7 @@ class SqliteSchedules:
     async def schedule(self, environment: str, name: str) -> StoredSchedule | None:
         named = {"environment": environment, "name": name}
         row = await self._read(lambda c: first(c, SQL["schedule"], named))
-        return None if row is None else StoredSchedule(_schedule(row), *row[-2:])
+        return None if row is None else StoredSchedule(_schedule(row), *row[-3:])
 
     async def environments(self, name: str) -> list[str]:
         rows = self._look(lambda c: every(c, SQL["environments_of_schedule"], {"name": name}))
@@ -150,7 +150,7 @@ def _row(stored: StoredSchedule) -> dict[str, Any]:
     row = msgspec.structs.asdict(stored.schedule)
     row |= {"spec": encode(stored.schedule.spec).decode(), "paused": int(stored.schedule.paused)}
     del row["counts"], row["last"]
-    return row | {"revision": stored.revision, "anchor_at": stored.anchor_at}
+    return row | {"revision": stored.revision, "anchor_at": stored.anchor_at, "tenant": stored.tenant}
 
 
 def _schedule(row: Row) -> Schedule:

@@ -1,8 +1,8 @@
 -- name: insert_schedule
 INSERT INTO schedule (environment, name, cron, every_s, timezone, spec, overlap, missed, anchor_at, next_at, created_at,
-                      submitted_by)
+                      submitted_by, tenant)
 VALUES (:environment, :name, :cron, :every_s, :timezone, :spec, :overlap, :missed, :anchor_at, :next_at, :created_at,
-        :submitted_by)
+        :submitted_by, :tenant)
 ON CONFLICT DO NOTHING
 RETURNING name;
 
@@ -17,7 +17,7 @@ SELECT s.environment, s.name, s.cron, s.every_s, s.timezone, s.spec, s.overlap, 
 -- name: schedule
 SELECT s.environment, s.name, s.cron, s.every_s, s.timezone, s.spec, s.overlap, s.missed, s.paused, s.next_at,
        s.created_at, s.submitted_by, s.fired, s.skipped, s.given_up, s.last_job_id, j.due_at, j.state, j.verdict, s.message,
-       s.revision, s.anchor_at
+       s.revision, s.anchor_at, s.tenant
   FROM schedule s LEFT JOIN job j ON j.id = s.last_job_id
  WHERE s.environment = :environment AND s.name = :name;
 
@@ -27,7 +27,7 @@ SELECT environment FROM schedule WHERE name = :name ORDER BY environment;
 -- name: change_schedule
 UPDATE schedule SET cron = :cron, every_s = :every_s, timezone = :timezone, spec = :spec, overlap = :overlap,
        missed = :missed, paused = :paused, anchor_at = :anchor_at, next_at = :next_at, submitted_by = :submitted_by,
-       message = :message, revision = revision + 1
+       tenant = :tenant, message = :message, revision = revision + 1
  WHERE environment = :environment AND name = :name AND revision = :revision AND next_at IS :expected_at
 RETURNING name;
 

@@ -12,11 +12,15 @@ from rota.storage.stores.jobs import NewJob, Outcome, Repeatable
 
 
 class StoredSchedule(msgspec.Struct, frozen=True):
-    """A schedule with what people do not see. `revision` is another one after each change that a person makes."""
+    """A schedule with what people do not see. `revision` is another one after each change that a person makes.
+
+    `tenant` is its submitter's; '': it takes turns for itself.
+    """
 
     schedule: Schedule
     revision: int
     anchor_at: str
+    tenant: str
 
 
 class Run(msgspec.Struct, frozen=True):

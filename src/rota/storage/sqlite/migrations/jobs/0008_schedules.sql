@@ -13,6 +13,7 @@ CREATE TABLE schedule (
   revision     INTEGER NOT NULL DEFAULT 1, -- of the person's word; a firing that was made for another one is void
   created_at   TEXT NOT NULL,
   submitted_by TEXT NOT NULL,              -- who changed it last; its jobs are submitted by that credential
+  tenant       TEXT NOT NULL,              -- of that credential; '': it takes turns for itself
   fired        INTEGER NOT NULL DEFAULT 0,
   skipped      INTEGER NOT NULL DEFAULT 0,
   given_up     INTEGER NOT NULL DEFAULT 0, -- missed runs that were not made up
