@@ -42,7 +42,7 @@ class Calendar:
         return found
 
     def run(self, due_at: str | None = NOW) -> Run:
-        return Run(NewJob(JobId(WORLD.new_id()), TRUE, KEY, NOW, "me", None, hold=GROUP), due_at)
+        return Run([NewJob(JobId(WORLD.new_id()), TRUE, KEY, NOW, "me", None, hold=GROUP)], due_at)
 
     async def fire(self, *due_at: str, expected_at: str = NOW, next_at: str = LATER) -> list[Outcome] | None:
         firing = Firing("default", "poll", 1, expected_at, list(due_at), 0, next_at)

@@ -175,7 +175,7 @@ class Schedules:
     async def _tell(self, runs: Iterable[Run], outcomes: Sequence[Outcome]) -> None:
         """What follows at once from what is recorded."""
         if any(outcome.state is JobState.QUEUED for outcome in outcomes):
-            await self._jobs.queues.learn({id(run.job.key): run.job.key for run in runs}.values())
+            await self._jobs.queues.learn({id(job.key): job.key for run in runs for job in run.jobs}.values())
         for outcome in outcomes:
             if outcome.key is None:  # replaced
                 self._jobs.cancel_requested(outcome)
@@ -192,9 +192,9 @@ class Schedules:
         """A job to be: in the schedule's own group, so that at most one at a time is let in."""
         told = dict(zip(SET_BY_SCHEDULE, (schedule.name, due_at or ""), strict=True))
         spec = msgspec.structs.replace(schedule.spec, env={**schedule.spec.env, **told})
-        [job] = new_jobs([spec], ["spec."], by, {place.name: place.shares}, self._world)
-        hold = msgspec.structs.replace(job.hold or Hold(), group_name=GROUP + schedule.name, group_limit=1)
-        return Run(msgspec.structs.replace(job, hold=hold), due_at)
+        jobs = new_jobs([spec], ["spec."], by, {place.name: place.shares}, self._world)
+        hold = msgspec.structs.replace(jobs[0].hold or Hold(), group_name=GROUP + schedule.name, group_limit=1)
+        return Run([msgspec.structs.replace(jobs[0], hold=hold)], due_at)
 
     async def _put(self, found: StoredSchedule, after: Schedule, *, anchored_anew: bool) -> bool:
         """Keep it where nothing has changed meanwhile, not even by a firing."""

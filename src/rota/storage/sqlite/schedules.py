@@ -117,7 +117,7 @@ def run_now(
     started = _start(connection, environment, name, Overlap(found[0]), run, repeatable)
     if isinstance(started, str):
         raise Conflict(f"{started} Wait for it, cancel it, or give the schedule another `overlap`.")
-    return run.job.id, started
+    return run.jobs[0].id, started
 
 
 def _start(
@@ -139,11 +139,12 @@ def _start(
     if overlap is Overlap.REPLACE:
         ends = [moves.cancel(connection, JobId(job)) for job, _ in before]
         outcomes += [end for end in ends if end.problem is None]  # what has ended already waits for its verdict
-    waits = moves.submit(connection, [run.job], repeatable).waiting
-    connection.execute(SQL["mark_run"], {"name": name, "due_at": run.due_at, "job": run.job.id})
-    connection.execute(SQL["count_run"], named | {"job": run.job.id})
-    state = JobState.WAITING if waits else JobState.QUEUED
-    return [*outcomes, Outcome(run.job.id, state, run.job.key)]
+    waiting = set(moves.submit(connection, run.jobs, repeatable).waiting)
+    own = run.jobs[0].id
+    connection.execute(SQL["mark_run"], {"name": name, "due_at": run.due_at, "job": own})
+    connection.execute(SQL["count_run"], named | {"job": own})
+    states = [JobState.WAITING if job.id in waiting else JobState.QUEUED for job in run.jobs]
+    return [*outcomes, *(Outcome(job.id, state, job.key) for job, state in zip(run.jobs, states, strict=True))]
 
 
 def _row(stored: StoredSchedule) -> dict[str, Any]:

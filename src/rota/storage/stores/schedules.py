@@ -24,9 +24,9 @@ class StoredSchedule(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A job to be, and the time that it is due at; None: a person runs it."""
+    """The jobs to be, the run's own first, and the time that it is due at; None: a person runs it."""
 
-    job: NewJob
+    jobs: list[NewJob]
     due_at: str | None
 
 
