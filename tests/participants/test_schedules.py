@@ -167,6 +167,7 @@ def test_a_name_is_taken_until_it_is_deleted(place: Place) -> None:
         ({"every_s": 5, "missed": "all", "overlap": "replace"}, "missed"),
         ({"every_s": 5, "name": "a b"}, "name"),
         ({"every_s": 5, "name": "../x"}, "name"),
+        ({"every_s": 5, "name": "a\n"}, "name"),
         ({"every_s": 5, "name": ""}, "name"),
         ({"every_s": 5, "colour": "red"}, "colour"),
         ({"every_s": 5, "spec": {}}, "spec.command"),
@@ -223,6 +224,19 @@ def test_schedules_are_listed_page_by_page(place: Place) -> None:
 
     assert [one["name"] for one in first["schedules"] + second["schedules"]] == ["a", "b", "c"]
     assert second["next_cursor"] is None
+
+
+def test_the_schedules_of_a_retired_environment_rest(place: Place) -> None:
+    made = make(place.admin, place.name)
+    path, whose = f"{BASE}/{made['name']}", {"environment": place.name}
+    assert place.admin.delete(f"/api/v1/environments/{place.name}").status_code == 204
+
+    shown = until(lambda: (found := place.admin.get(path, params=whose).json())["paused"] and found)
+
+    assert shown["message"] == "Its environment was retired."
+    refused(place.admin.post(f"{path}/resume", params=whose), 409, "conflict")
+    refused(place.admin.post(f"{path}/run", params=whose), 409, "conflict")
+    assert place.admin.get(path, params=whose).json()["paused"]
 
 
 def test_a_job_that_is_replaced_is_cancelled_and_the_next_one_comes_when_it_has_ended(place: Place) -> None:

@@ -81,6 +81,14 @@ def test_the_29th_of_february_and_the_last_day_of_a_month_are_found() -> None:
     assert in_utc("0 0 L * *", "2026-02-01T00:00Z", 2, "UTC") == ["2026-02-28T00:00", "2026-03-31T00:00"]
 
 
+def test_the_calendar_has_an_end_so_that_what_is_rare_is_told_soon() -> None:
+    """The 29th of February on a fifth Monday of it: every 28 years, and never again after some thousand."""
+    times = list(islice(cron_times("0 0 * 2 MON#5", "UTC", CENTURY[0]), 1000))
+
+    assert [at.year for at in times[:3]] == [1988, 2016, 2044]
+    assert times[-1].year < 3000
+
+
 @pytest.mark.parametrize(
     ("expression", "words"),
     [

@@ -12,6 +12,7 @@ from rota.protocol.problems import Conflict
 from rota.protocol.schedule import Missed, Overlap, Schedule
 from rota.protocol.spec import Spec
 from rota.protocol.states import JobState, Verdict
+from rota.storage.sqlite.jobs import _list_statement
 from rota.storage.sqlite.schedules import SQL, SqliteSchedules
 from rota.storage.stores.jobs import Hold, JobFilter, NewJob, Outcome, Repeatable
 from rota.storage.stores.schedules import Run, StoredSchedule
@@ -256,3 +257,12 @@ async def test_an_index_is_read_however_many_schedules_there_are(calendar: Calen
     plan = await calendar.bench.rows(f"EXPLAIN QUERY PLAN {SQL[statement]}", **used)
 
     assert not [line for *_, line in plan if line.startswith("SCAN") or "TEMP B-TREE" in line]
+
+
+@pytest.mark.parametrize("wanted", [JobFilter(schedule="poll"), JobFilter(schedule="poll", environment="default")])
+async def test_the_jobs_of_a_schedule_are_found_by_an_index(calendar: Calendar, wanted: JobFilter) -> None:
+    sql, values = _list_statement(wanted)
+
+    plan = await calendar.bench.rows(f"EXPLAIN QUERY PLAN {sql}", **values)
+
+    assert [line for *_, line in plan] == ["SEARCH job USING INDEX job_schedule (schedule=?)"]

@@ -109,6 +109,8 @@ class Schedules:
             found = await self._find(caller, name, environment)
             if found.schedule.paused is paused:
                 return found.schedule
+            if not paused:
+                await self._place(found.schedule)
             after = msgspec.structs.replace(found.schedule, paused=paused, message=None)
             if await self._put(found, after, anchored_anew=False):
                 return (await self._find(caller, name, found.schedule.environment)).schedule
@@ -186,7 +188,9 @@ class Schedules:
         try:
             return await self._environments.environment(schedule.environment)
         except NotFound:
-            raise Conflict(f"Its environment `{schedule.environment}` is retired; no worker can run it.") from None
+            raise Conflict(
+                f"Its environment `{schedule.environment}` is retired; no worker can run its jobs."
+            ) from None
 
     def _run(self, schedule: Schedule, due_at: str | None, by: Submitter, place: Environment) -> Run:
         """A job to be: in the schedule's own group, so that at most one at a time is let in."""

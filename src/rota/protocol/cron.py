@@ -11,6 +11,7 @@ import functools
 import zoneinfo
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import takewhile
 
 from cronsim import CronSim, CronSimError
 
@@ -32,6 +33,8 @@ _SHAPE = (
 _INSTANT = timedelta(microseconds=1)
 _STRIDE = timedelta(hours=12)
 """No zone changes its clock twice within so short a time."""
+_LAST_YEAR = 3000
+"""Calendars end somewhere, and what comes every fourth leap year is soon there."""
 _LONGEST_GAP = timedelta(hours=26)
 
 
@@ -64,7 +67,7 @@ def wrong_zone(name: str) -> str | None:
 
 
 def cron_times(expression: str, timezone: str, after: datetime) -> Iterator[datetime]:
-    """Its moments behind `after`, in order, in UTC, without end. The expression and the zone are good ones."""
+    """Its moments behind `after`, in order, in UTC, until the year 3000. The expression and the zone are good ones."""
     fields = ALIASES.get(expression, expression).split()
     zone = zoneinfo.ZoneInfo(timezone)
     follows_clock = fields[0].startswith("*") or fields[1].startswith("*")
@@ -113,7 +116,7 @@ def _of_days(expression: str, zone: tzinfo, after: datetime) -> Iterator[datetim
 
 def _walls(expression: str, after: datetime) -> Iterator[datetime]:
     """The times behind `after` of a clock that never changes."""
-    yield from CronSim(expression, after)
+    yield from takewhile(lambda wall: wall.year < _LAST_YEAR, CronSim(expression, after))
 
 
 def _offset(zone: tzinfo, moment: datetime) -> timedelta:

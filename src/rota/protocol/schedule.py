@@ -17,7 +17,7 @@ from rota.protocol.wire import Answer, Request, Timestamp, parse_timestamp
 ScheduleName = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$(?!\n)",
         description="1 to 100 letters, digits, dots, hyphens and underscores, a letter or digit first",
     ),
 ]

@@ -17,7 +17,7 @@ CREATE TABLE schedule (
   fired        INTEGER NOT NULL DEFAULT 0,
   skipped      INTEGER NOT NULL DEFAULT 0,
   given_up     INTEGER NOT NULL DEFAULT 0, -- missed runs that were not made up
-  last_job_id  TEXT REFERENCES job (id),
+  last_job_id  TEXT REFERENCES job (id) ON DELETE SET NULL,
   message      TEXT,                       -- what went wrong with the latest run
   PRIMARY KEY (environment, name)
 ) STRICT;
@@ -26,7 +26,7 @@ CREATE INDEX schedule_name ON schedule (name);
 ALTER TABLE job ADD COLUMN schedule TEXT;    -- the schedule of its environment that it is a run of
 ALTER TABLE job ADD COLUMN due_at TEXT;      -- the time that the run was due at; NULL: a person ran it
 ALTER TABLE job ADD COLUMN deadline_at TEXT; -- when it is ended, whatever it does
-CREATE INDEX job_schedule ON job (environment, schedule, id) WHERE schedule IS NOT NULL;
+CREATE INDEX job_schedule ON job (schedule, id) WHERE schedule IS NOT NULL;
 CREATE INDEX job_schedule_open ON job (environment, schedule, id) WHERE schedule IS NOT NULL AND verdict IS NULL;
 CREATE INDEX job_deadline ON job (deadline_at)
   WHERE deadline_at IS NOT NULL AND cancel_requested = 0 AND state IN ('waiting', 'queued', 'assigned', 'running');
