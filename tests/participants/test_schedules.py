@@ -134,7 +134,7 @@ def test_who_may_only_look_changes_nothing(place: Place) -> None:
 
 def test_a_name_is_taken_until_it_is_deleted(place: Place) -> None:
     made = make(place.admin, place.name, name="once", every_s=3600)
-    again = {"name": "once", "every_s": 5, "spec": {"command": ["true"], "environment": place.name}}
+    again = {"name": "once", "every_s": 7200, "spec": {"command": ["true"], "environment": place.name}}
     refused(place.admin.post(BASE, json=again), 409, "conflict")
     whose = {"environment": place.name}
     assert place.admin.get(f"{BASE}/once", params=whose).json() == made
