@@ -5,10 +5,12 @@ from datetime import timedelta
 import apsw
 
 from rota.protocol.decide import Decision
+from rota.protocol.event import EventType
 from rota.protocol.ids import JobId
 from rota.protocol.problems import Conflict
 from rota.protocol.states import ENDED, JobState
 from rota.protocol.wire import parse_timestamp, timestamp
+from rota.storage.sqlite.event_log import decided, moved
 from rota.storage.sqlite.gate import fill_seats, release
 from rota.storage.sqlite.job_moves import SQL, not_from_here
 from rota.storage.sqlite.rows import first
@@ -29,13 +31,15 @@ def decide(connection: apsw.Connection, decision: Decision, at: str) -> list[Out
         row["ready_at"] = _after(at, decision.delay_s)
         if first(connection, SQL["try_again"], row) is None:
             return []
+        moved(connection, EventType.JOB_RETRIED, decision.job_id, at)
         return [release(connection, decision.job_id, at) or Outcome(decision.job_id, JobState.WAITING)]
     row["verdict"] = decision.verdict
-    decided = first(connection, SQL["decide"], row) or first(connection, SQL["give_up"], row)
-    if decided is None:
+    ended = first(connection, SQL["decide"], row) or first(connection, SQL["give_up"], row)
+    if ended is None:
         return []
     count_verdict(connection, decision.job_id, at)
-    state, environment, group, parent = decided
+    state, environment, group, parent, *told = ended
+    decided(connection, decision, JobState(state), environment, told, at)
     lost = JobState.LOST if state == JobState.LOST else None
     return [Outcome(decision.job_id, lost), *fill_seats(connection, environment, group, parent, at)]
 
@@ -47,6 +51,7 @@ def retry(connection: apsw.Connection, job: JobId, expires_at: str | None, at: s
         if state is not None and JobState(state[0]) in ENDED:
             return Outcome(problem=Conflict(_STILL_RUNS))
         return Outcome(problem=not_from_here(connection, job, "run again"))
+    moved(connection, EventType.JOB_RETRIED, job, at)
     return release(connection, job, at) or Outcome(job, JobState.WAITING)
 
 

@@ -6,9 +6,11 @@ Seats are taken at the gate and kept until the verdict, so that a job that is tr
 
 import apsw
 
+from rota.protocol.event import EventType
 from rota.protocol.ids import JobId
 from rota.protocol.placement import QueueKey
 from rota.protocol.states import JobState
+from rota.storage.sqlite.event_log import moved
 from rota.storage.sqlite.placement import read_key
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.sqlite.turns import Turns
@@ -30,6 +32,7 @@ def release(connection: apsw.Connection, job: JobId, now: str, turns: Turns | No
     row = first(connection, SQL["release"], {"job": job, "now": now})
     if row is None:
         return None
+    moved(connection, EventType.JOB_QUEUED, job, now)
     _, key, rank = row
     if rank is None:
         taken = turns or Turns(connection)
