@@ -1,8 +1,7 @@
 """Builds what tells others of events, as the settings say: the Job service's side, and the scheduler's."""
 
-from rota.environments.service import EnvironmentsService
 from rota.jobs.telling import Keeping, Telling
-from rota.protocol.participants import Deliveries
+from rota.protocol.participants import Deliveries, Environments
 from rota.protocol.webhook import LEASE_S
 from rota.scheduler.sender import Sender
 from rota.scheduler.tries import Patience
@@ -16,7 +15,7 @@ from rota.world import World
 
 
 def telling(
-    settings: Settings, database: Database, jobs: SqliteJobs, environments: EnvironmentsService, world: World
+    settings: Settings, database: Database, jobs: SqliteJobs, environments: Environments, world: World
 ) -> Telling:
     """Followers and webhooks of the jobs in that database; it is woken by each commit there."""
     events = SqliteEvents(database)

@@ -189,17 +189,17 @@ class House:
         self._tasks.append(overviews.watch)
         self._endpoints += OverviewHttp(overviews).endpoints()
         self._upkeep(database, jobs, store, blobs, fleet)
-        telling = outgoing.telling(self._settings, database, store, environments, self._world)
-        self._deliveries = telling.outbox
-        self._closes.append(telling.close)
-        self._tasks += telling.tasks
-        self._endpoints += telling.endpoints()
         return jobs
 
     def _upkeep(
         self, database: Database, jobs: JobService, store: SqliteJobs, blobs: FolderBlobs, fleet: Fleet
     ) -> None:
-        """The doctor, and backups of the databases of this process."""
+        """The doctor, backups of the databases of this process, and who is told of what happens."""
+        telling = outgoing.telling(self._settings, database, store, self._environments, self._world)
+        self._deliveries = telling.outbox
+        self._closes.append(telling.close)
+        self._tasks += telling.tasks
+        self._endpoints += telling.endpoints()
         data, where = self._options.data, self._settings.text("ROTA_BACKUPS")
         places = Places(
             [data, folder_of_blobs(self._options.blobs, data)], data / BACKUPS if where is None else Path(where)

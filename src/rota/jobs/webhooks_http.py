@@ -13,7 +13,7 @@ from rota.protocol.webhook import (
     Delivery,
     DeliveryList,
     DeliveryState,
-    Due,
+    DueDeliveries,
     TriedAll,
     Webhook,
     WebhookList,
@@ -44,7 +44,9 @@ class WebhooksHttp:
             Endpoint("GET", deliveries, self.deliveries, "newest first", ADMINS, None, DeliveryList, queries=shown),
             Endpoint("GET", delivery, self.delivery, "one, with its event", ADMINS, None, Delivery, queries=wait),
             Endpoint("POST", f"{delivery}/redeliver", self.redeliver, "send it again", ADMINS, None, Delivery, 202),
-            Endpoint("GET", f"{inner}/due", self.due, "what is to be sent", SERVICES, None, Due, queries=batch),
+            Endpoint(
+                "GET", f"{inner}/due", self.due, "what is to be sent", SERVICES, None, DueDeliveries, queries=batch
+            ),
             Endpoint("POST", f"{inner}/tried", self.tried, "what came of it", SERVICES, TriedAll),
         ]
 
@@ -87,9 +89,9 @@ class WebhooksHttp:
     async def redeliver(self, call: Call) -> Delivery:
         return await self._webhooks.redeliver(call.caller, call.part("webhook_id"), call.part("delivery_id"))
 
-    async def due(self, call: Call) -> Due:
+    async def due(self, call: Call) -> DueDeliveries:
         limit = call.count("limit", 100, 1, TAKEN_MAX)
-        return Due(await self._outbox.due(limit, call.number("wait_s", 0, 0, WAIT_S_MAX)))
+        return DueDeliveries(await self._outbox.due(limit, call.number("wait_s", 0, 0, WAIT_S_MAX)))
 
     async def tried(self, call: Call) -> Answered:
         await self._outbox.tried((await call.body(TriedAll)).tried)

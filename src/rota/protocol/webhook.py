@@ -116,7 +116,7 @@ class ToSend(Answer, frozen=True):
     failures: int
 
 
-class Due(Answer, frozen=True):
+class DueDeliveries(Answer, frozen=True):
     """Up to as many as were asked for."""
 
     deliveries: list[ToSend]
