@@ -29,6 +29,7 @@ TOLD = {
     Move.CANCEL: [EventType.JOB_CANCELLED],
     Move.RETIRE: [EventType.JOB_CANCELLED],
     Move.EXPIRE: [EventType.JOB_EXPIRED],
+    Move.OVERDUE: [EventType.JOB_EXPIRED],
     Move.RELEASE: [EventType.JOB_QUEUED],
     Move.TRY_AGAIN: [EventType.JOB_RETRIED],
     Move.GIVE_UP: [EventType.JOB_LOST, EventType.JOB_DECIDED],

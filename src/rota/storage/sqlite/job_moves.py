@@ -267,6 +267,7 @@ def cancel(connection: apsw.Connection, job: JobId) -> Outcome:
 def overdue(connection: apsw.Connection, job: JobId) -> Outcome:
     """Its deadline has passed: what waits expires, what a worker holds is to be stopped."""
     if first(connection, SQL["overdue"], {"job": job}) is not None:
+        moved(connection, EventType.JOB_EXPIRED, job)
         return Outcome(job, JobState.EXPIRED)
     outcome = cancel(connection, job)
     if outcome.problem is None:
