@@ -87,6 +87,7 @@ class Services:
         if "jobs" in members:
             sizes = (LOG_SIZE_BYTES_MAX, ARTIFACT_SIZE_BYTES_MAX)
             job = jobs = JobService(store, blobs, environments, process.world, *sizes)
+            jobs.contact.follows_gateways = True
         fleet: Fleet = FarFleet(process, self._network, "registry")
         registry: RegistryService | None = None
         if "registry" in members:
