@@ -13,6 +13,7 @@ from rota.jobs.leases import Lease, Leases
 from rota.jobs.overdue import SWEPT_MAX, Overdue
 from rota.jobs.porter import Porter
 from rota.jobs.queue import Arrived, Queues
+from rota.jobs.queue_clock import QueueClock
 from rota.jobs.reservations import Reservations
 from rota.jobs.retired import end_retired
 from rota.protocol.decide import Decision, Ended
@@ -56,7 +57,7 @@ class JobService:
         self._undecided = asyncio.Event()
         self._undecided.set()
         self._closing = False
-        self.queues = Queues(store)
+        self.queues, self.queue_clock = Queues(store), QueueClock(world)
         self.arrived = Arrived(int(world.now().timestamp() * 1_000_000))
         self.changes = Changes()
         self.fleet: Fleet | None = None  # the registry, which needs this service before it can be named here
@@ -73,6 +74,7 @@ class JobService:
         A detached one stays so, and the time that the service was away is not counted.
         """
         await self.queues.start()
+        await self.queue_clock.start(self._store)
         for held in await self._store.held():
             self._leases.restore(held, self.contact.now_s(), await self._lease_s(held.environment))
 
@@ -202,7 +204,7 @@ class JobService:
     async def sweep(self) -> None:
         """End what ran out, once."""
         await self._overdue.sweep()
-        expired = await self._store.expire(timestamp(self._world.now()), SWEPT_MAX)
+        expired = await self._store.expire(timestamp(self.queue_clock.now()), SWEPT_MAX)
         self.note([], [Outcome(job, JobState.EXPIRED) for job in expired])
         await end_overdue(self._store, timestamp(self._world.now()), self.cancel_requested, self.note)
         self.note([], await end_retired(self.queues, self._environments, self._store, SWEPT_MAX))
