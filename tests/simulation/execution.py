@@ -59,6 +59,7 @@ class Execution:
         self.start = start
         self.job_id = start.environment[b"ROTA_JOB_ID"].decode()
         self.plan = Plan.of(start.argv)
+        self._driver = driver
         self.began_at, self.began_wall = driver.now, began_wall
         self.deadline = start.deadline
         self.log_size_bytes = 0
@@ -68,6 +69,11 @@ class Execution:
         self.is_over = False
         self.steps: list[Step] = []
         self._folder = Path(start.folder)
+
+    @property
+    def left_s(self) -> float:
+        """How long it goes on by itself."""
+        return self.began_at + self.plan.duration_s - self._driver.now
 
     def has_its_input(self) -> bool:
         """Whether the file that it was submitted with is there, whole."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     "agent killed", "service killed", "power cut", "shepherd killed", "parted", "slow link", "answers lost", "repeated",
-    "slow", "paused", "clock", "slow disk", "upgrade", "no process", "at a step",
+    "slow", "paused", "clock", "slow disk", "upgrade", "no process", "at a step", "late answers",
 )  # fmt: skip
 TALKS = (
     ("gateway", "jobs"), ("registry", "jobs"), ("jobs", "registry"), ("scheduler", "jobs"), ("worker", "gateway"),
@@ -57,6 +57,7 @@ class Nemesis:
             "clock": self._set_clock,
             "slow disk": self._slow_disk,
             "upgrade": self._upgrade,
+            "late answers": self._answer_late,
         }
         self._deeds = [deed for kind, deed in deeds.items() if kind in faults.kinds]
 
@@ -141,6 +142,31 @@ class Nemesis:
             self._scene.network.slow_down(there, here, until_s, delay_s)
         if self._chance.random() < 0.8:  # what is slow breaks, often enough
             self._scene.driver.after(duration_s * self._chance.random(), self._part_two, here, there)
+
+    def _answer_late(self) -> None:
+        """The gateway's answers to a worker come late, as late as it waits for them; then none comes, for long.
+
+        Of those that run something the one whose job has longest to go: it is about to be lost and given to another.
+        """
+        scene, terms = self._scene, self._scene.terms
+        running = list(scene.watch.running.values())
+        if not running:
+            return
+        there = max(running, key=lambda run: run.execution.left_s).machine
+        [here] = [group for group, members in scene.services.groups.items() if "gateway" in members]
+        delay_s = terms.heartbeat_s * (0.6 + 0.35 * self._chance.random())
+        parted_after_s = terms.heartbeat_s + delay_s * (1 + self._chance.random())
+        duration_s = 2 * terms.lease_s + 4
+        scene.trace.note("faults", f"{here} answers {there} {delay_s:.3f} s late")
+        scene.network.slow_down(here, there, scene.driver.now + parted_after_s, delay_s, delay_s)
+        scene.driver.after(parted_after_s, self._part_for, here, there, duration_s)
+
+    def _part_for(self, here: str, there: str, duration_s: float) -> None:
+        if not self.is_over:
+            until_s = self._scene.driver.now + duration_s
+            self._scene.trace.note("faults", f"{here} and {there} parted until {until_s:.3f}, both ways")
+            self._scene.network.part(here, there, until_s)
+            self._scene.network.part(there, here, until_s)
 
     def _who_talk(self) -> tuple[str, str]:
         """Two machines between which messages go, in either order."""

@@ -21,6 +21,7 @@ from rota.protocol.refuse_job import Refusal, RefuseAccepted
 from rota.protocol.status import Acknowledgement
 from rota.protocol.worker import Worker
 from simulation.network import Network
+from simulation.outages import Outages
 from simulation.process import Process
 
 
@@ -38,7 +39,21 @@ class Far:
 
 
 class FarJob(Far):
-    """See `rota.protocol.participants.Job`."""
+    """See `rota.protocol.participants.Job`. `outages`: told of what comes from a gateway that runs apart."""
+
+    def __init__(self, asker: Process, network: Network, address: str, outages: Outages | None = None) -> None:
+        super().__init__(asker, network, address)
+        self._outages = outages
+
+    async def ask(
+        self, name: str, deed: Callable[[Any], Awaitable[Any]], body: object = None, timeout_s: float = TIMEOUT_S
+    ) -> Any:  # noqa: ANN401  (as above)
+        async def heard(job: Any) -> Any:  # noqa: ANN401  (as above)
+            if self._outages is not None:
+                self._outages.heard()
+            return await deed(job)
+
+        return await super().ask(name, heard, body, timeout_s)
 
     async def get_job_for_worker(self, ask: GetJobForWorker) -> Given:
         said = f"{ask.worker.name} slots={ask.slots} {ask.request_id}"
@@ -65,9 +80,14 @@ class FarJob(Far):
         return answer
 
     async def heartbeat(self, worker: WorkerId, environment: str, attempts: Sequence[AttemptId]) -> Renewed:
-        answer: Renewed = await self.ask(
-            "heartbeat", lambda job: job.heartbeat(worker, environment, attempts), attempts
-        )
+        async def beat(job: Any) -> Renewed:  # noqa: ANN401  (as above)
+            at = self._asker.loop.time()
+            renewed: Renewed = await job.heartbeat(worker, environment, attempts)
+            if self._outages is not None:
+                self._outages.renewed([one for one in attempts if one not in renewed.lost], at)
+            return renewed
+
+        answer: Renewed = await self.ask("heartbeat", beat, attempts)
         return answer
 
     async def upload(

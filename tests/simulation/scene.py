@@ -17,8 +17,10 @@ from simulation.disk import Folder
 from simulation.driver import Driver, ProcessLoop, Violation
 from simulation.execution import artifacts_of, log_of
 from simulation.faults import Faults, Nemesis
+from simulation.ledger import QUEUE_TIMEOUT_S
 from simulation.machine import Machine
 from simulation.network import Network
+from simulation.outages import Outages
 from simulation.people import People, wishes
 from simulation.process import Clock, Process, SimulatedWorld
 from simulation.services import PARTICIPANTS, Services, Terms, bytes_of
@@ -69,11 +71,16 @@ class Scene:
         heartbeat_s = chance.choice((1.0, 2.0, 3.0))
         self.terms = Terms(heartbeat_s, heartbeat_s * chance.choice((2, 3)))
         blobs = Folder(root / "blobs", self._chance("blobs"))
-        self.services = Services(self._process, self.network, self.watch, blobs, self.terms)
+        self.outages = Outages(lambda: self.driver.now, self.terms.lease_s, self.watch.fail)
+        self.watch.ledger.given, self.watch.ledger.ran_out = self.outages.given, self.outages.ran_out
+        self.services = Services(self._process, self.network, self.watch, blobs, self.terms, self.outages)
         self.services.groups = chance.choice(LAYOUTS)
+        self.outages.is_apart = self.services.groups is APART
         count = chance.choice((2, 2, 3, 3, 4, 5)) if chance.random() < 0.97 else chance.choice((12, 24, 36))
         self.machines = [self._machine(index) for index in range(count)]
         self.faults = Faults.drawn(self._chance("kinds"))
+        if "slow disk" in self.faults.kinds:
+            self.watch.ledger.slack_s = QUEUE_TIMEOUT_S
         self.nemesis = Nemesis(self, self.faults, self._chance("faults"))
         self._by_name = {machine.name: machine for machine in self.machines}
         self.watch.spooled = lambda name: self._by_name[name].folder.durable(self._by_name[name].folder.root / "spool")

@@ -21,6 +21,7 @@ from simulation.disk import Folder, Kept, KeptDatabase
 from simulation.doors import GatewayDoor, RegistryDoor
 from simulation.neighbours import FarFleet, FarJob, StandInEnvironments
 from simulation.network import Network
+from simulation.outages import Outages
 from simulation.process import Process
 from simulation.watch import Watch
 
@@ -41,12 +42,14 @@ class Services:
     """Their disks, which outlive them, and their present processes by group."""
 
     def __init__(
-        self, make: Callable[[str, str], Process], network: Network, watch: Watch, blobs: Folder, terms: Terms
-    ) -> None:
+        self, make: Callable[[str, str], Process], network: Network, watch: Watch, blobs: Folder, terms: Terms,
+        outages: Outages,
+    ) -> None:  # fmt: skip
         self.processes: dict[str, Process] = {}
         self._closes: dict[str, list[Callable[[], None]]] = {}
         self.groups: dict[str, tuple[str, ...]] = {}
         self._make, self._network, self._watch, self.blobs, self._terms = make, network, watch, blobs, terms
+        self._outages = outages
         self.jobs_database, self._registry_database = Kept("jobs"), Kept("registry")
         self._recorded: set[str] = set()
         watch.ledger.keep(self.jobs_database.connection)
@@ -79,7 +82,7 @@ class Services:
 
     async def _serve(self, process: Process, members: tuple[str, ...]) -> None:
         environments = StandInEnvironments(self._terms.heartbeat_s, self._terms.lease_s)
-        job: Job = FarJob(process, self._network, "jobs")
+        job: Job = FarJob(process, self._network, "jobs", self._outages if members == ("gateway",) else None)
         doors: dict[str, object] = {}
         store = SqliteJobs(KeptDatabase(self.jobs_database, process, self._watch.ledger.committed))
         blobs = SteppedBlobs(self.blobs, process)
@@ -88,6 +91,7 @@ class Services:
             sizes = (LOG_SIZE_BYTES_MAX, ARTIFACT_SIZE_BYTES_MAX)
             job = jobs = JobService(store, blobs, environments, process.world, *sizes)
             jobs.contact.follows_gateways = True
+            self._outages.started()
         fleet: Fleet = FarFleet(process, self._network, "registry")
         registry: RegistryService | None = None
         if "registry" in members:

@@ -43,7 +43,7 @@ class Watch:
 
     def __init__(self, driver: Driver, trace: Trace) -> None:
         self.violation: Violation | None = None
-        self.ledger = Ledger(self.fail)
+        self.ledger = Ledger(self.fail, lambda: driver.now)
         self.runs: dict[str, Run] = {}
         self.running: dict[str, Run] = {}
         """By job."""
