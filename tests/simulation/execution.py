@@ -66,7 +66,7 @@ class Execution:
         self.stopped_as: str | None = None
         self.exit_code: int | None = None
         self.signal: str | None = None
-        self.is_over = False
+        self.is_over = self.is_frozen = False
         self.steps: list[Step] = []
         self._folder = Path(start.folder)
 

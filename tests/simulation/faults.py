@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     "agent killed", "service killed", "power cut", "shepherd killed", "parted", "slow link", "answers lost", "repeated",
-    "slow", "paused", "clock", "slow disk", "upgrade", "no process", "at a step", "late answers",
+    "slow", "paused", "clock", "slow disk", "upgrade", "no process", "at a step", "late answers", "frozen",
 )  # fmt: skip
 TALKS = (
     ("gateway", "jobs"), ("registry", "jobs"), ("jobs", "registry"), ("scheduler", "jobs"), ("worker", "gateway"),
@@ -57,6 +57,7 @@ class Nemesis:
             "clock": self._set_clock,
             "slow disk": self._slow_disk,
             "upgrade": self._upgrade,
+            "frozen": self._freeze,
             "late answers": self._answer_late,
         }
         self._deeds = [deed for kind, deed in deeds.items() if kind in faults.kinds]
@@ -101,6 +102,7 @@ class Nemesis:
         for machine in scene.machines:
             machine.shepherds.trouble = 0.0
         for process in scene.processes.values():
+            scene.thaw(process.name, process)
             process.fuse = 0
             process.loop.resume()
         scene.block_s.clear()
@@ -183,6 +185,9 @@ class Nemesis:
         is_agent = self._chance.random() < 0.7
         name = self._any_machine() if is_agent else self._chance.choice(list(self._scene.services.groups))
         self._scene.pause(name, self._chance.choice((0.5, 3, 7, 12)) * (0.5 + self._chance.random()))
+
+    def _freeze(self) -> None:
+        self._scene.freeze(self._any_machine(), self._chance.choice((0.5, 3, 7, 12)) * (0.5 + self._chance.random()))
 
     def _set_clock(self) -> None:
         clock = self._chance.choice(list(self._scene.clocks.values()))

@@ -144,7 +144,8 @@ class Ledger:
             self._fail("I-3 a finish never changes", f"attempt {attempt} has another result than was recorded")
         was_detached = known.was_detached or state is AttemptState.DETACHED
         self.attempts[attempt] = AttemptRow(job, number, state, digest, result, was_detached)
-        if state is AttemptState.LOST and state != before and self._says(attempt, RAN_OUT):
+        is_first_end = state is AttemptState.LOST and AttemptState(before) is not AttemptState.DETACHED
+        if is_first_end and state != before and self._says(attempt, RAN_OUT):
             self.ran_out(attempt)
         if digest is not None and known.digest is None:
             self.finished(attempt)

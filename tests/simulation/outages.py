@@ -47,13 +47,16 @@ class Outages:
             )
 
     def _counted_s(self, since: float) -> float:
-        """From then on, or from the return after the first outage since."""
+        """From then on, or from the return after the first outage since; the longer of both.
+
+        It may have been decided before that outage, and be recorded only now.
+        """
         after = [at for at in self._heard_at if at >= since] or [since]
-        counted_s, is_first = after[0] - since, True
+        counted_s, before_s, is_first = after[0] - since, 0.0, True
         for before, at in zip(after, after[1:], strict=False):
             silent_s = at - before
             if silent_s > SILENT_S and is_first:
-                counted_s, is_first = 0.0, False
+                counted_s, before_s, is_first = 0.0, counted_s, False
             else:
                 counted_s += silent_s if silent_s <= SILENT_S else COUNTED_S
-        return counted_s
+        return max(counted_s, before_s)

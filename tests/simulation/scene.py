@@ -64,6 +64,8 @@ class Scene:
         self.watch = Watch(self.driver, self.trace)
         self.processes: dict[str, Process] = {}
         self.clocks: dict[str, Clock] = {}
+        self.frozen: set[str] = set()
+        """Machines that stand still as a whole."""
         self.block_s: dict[str, float] = {}
         """Machines whose disk is slow, and by how much."""
         chance = self.chance = self._chance("scene")
@@ -111,13 +113,14 @@ class Scene:
     def kill(self, name: str) -> None:
         """As kill -9. Not where jobs have lost their shepherd: that both are gone is more than is promised."""
         process = self.processes.get(name)
-        if process is not None and process.is_alive and not self._has_orphans(name):
+        if process is not None and process.is_alive and not self._is_untouchable(name):
             self.trace.note(name, "killed")
             process.kill()
 
     def power_cut(self, name: str) -> None:
         """A machine, and all on it."""
         if name in self.processes:
+            self.frozen.discard(name)
             self.trace.note(name, "power cut")
             if name in self._by_name:
                 self._by_name[name].power_cut()
@@ -128,7 +131,8 @@ class Scene:
         """Where an agent sees it and starts another."""
         machine = self._by_name[name]
         process = self.processes.get(name)
-        if process is not None and process.is_alive and not process.loop.is_paused and machine.agent is not None:
+        is_seen = process is not None and process.is_alive and not process.loop.is_paused
+        if process is not None and is_seen and machine.agent is not None:
             self.trace.note(name, "shepherd killed")
             process.fuse = 0
             machine.shepherds.kill(with_jobs=False)
@@ -136,10 +140,32 @@ class Scene:
     def pause(self, name: str, duration_s: float) -> None:
         """SIGSTOP, and SIGCONT later."""
         process = self.processes.get(name)
-        if process is not None and process.is_alive and not self._has_orphans(name):
+        if process is not None and process.is_alive and not self._is_untouchable(name):
             self.trace.note(name, f"paused for {duration_s:.3f} s")
             process.loop.pause()
-            self.driver.after(duration_s, process.loop.resume)
+            self.driver.after(duration_s, self._resume, process)
+
+    def freeze(self, name: str, duration_s: float) -> None:
+        """A machine with a worker stands still as a whole, and goes on later; its clock goes on meanwhile."""
+        process = self.processes.get(name)
+        if process is not None and process.is_alive and not self._is_untouchable(name):
+            self.trace.note(name, f"frozen for {duration_s:.3f} s")
+            self.frozen.add(name)
+            process.loop.pause()
+            self._by_name[name].shepherds.freeze()
+            self.driver.after(duration_s, self.thaw, name, process)
+
+    def thaw(self, name: str, process: Process) -> None:
+        """It goes on."""
+        if name in self.frozen and self.processes.get(name) is process:
+            self.trace.note(name, "thawed")
+            self.frozen.discard(name)
+            self._by_name[name].shepherds.thaw()
+            process.loop.resume()
+
+    def _resume(self, process: Process) -> None:
+        if process.name not in self.frozen:
+            process.loop.resume()
 
     def stop(self, group: str) -> None:
         """SIGTERM to a service."""
@@ -156,8 +182,9 @@ class Scene:
             if stop_after_s is not None:
                 process.loop.call_later(stop_after_s, agent.stop)
 
-    def _has_orphans(self, name: str) -> bool:
-        return name in self._by_name and bool(self._by_name[name].shepherds.orphans)
+    def _is_untouchable(self, name: str) -> bool:
+        """Its jobs have lost their shepherd, and more than is promised would be lost; or it stands still."""
+        return name in self.frozen or (name in self._by_name and bool(self._by_name[name].shepherds.orphans))
 
     def _chance(self, what: str) -> random.Random:
         return random.Random(f"{self.seed} {what}")  # noqa: S311  (a seeded simulation)

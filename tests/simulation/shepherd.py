@@ -32,6 +32,8 @@ from simulation.execution import Execution
 from simulation.process import Clock, Process
 from simulation.watch import Watch
 
+WAKES_S = 1.0
+"""A shepherd that was frozen with its machine looks at its clock so soon after the thaw."""
 SOCKET_S = 0.0003
 """What is said takes so long to be heard."""
 DEATH_S = 0.03
@@ -111,6 +113,16 @@ class Shepherds:
         """No job's process is left, and no end to be told."""
         return not self.orphans and (self.present is None or self.present.is_idle)
 
+    def freeze(self) -> None:
+        """The whole machine stands still; its clock goes on."""
+        if self.present is not None:
+            self.present.freeze()
+
+    def thaw(self) -> None:
+        """Jobs go on where they were; the shepherd wakes within a second."""
+        if self.present is not None:
+            self.present.thaw()
+
     def kill(self, *, with_jobs: bool) -> None:
         """The shepherd is gone; its jobs with it where the whole machine is."""
         shepherd, self.present = self.present, None
@@ -134,6 +146,30 @@ class Shepherd:
         self._ended: dict[str, Ended] = {}
         self._link: SimulatedLink | None = None
         self._is_leaving = False
+        self._frozen_at: float | None = None
+        self._unheard: list[tuple[SimulatedLink, list[Command]]] = []
+
+    def freeze(self) -> None:
+        """Nothing is done any more, for now."""
+        self._frozen_at = self.driver.now
+        for job in self._jobs.values():
+            self._machine.watch.frozen(job)
+            for step in job.steps:
+                step.cancel()
+
+    def thaw(self) -> None:
+        """What was to be done is still to be done; deadlines are looked at first, within a second."""
+        frozen_at, self._frozen_at = self._frozen_at, None
+        if frozen_at is None:
+            return
+        for job in list(self._jobs.values()):
+            left = [step for step in job.steps if step.at > frozen_at and step.deed != self._watch_deadline]
+            job.steps = [self.driver.after(step.at - frozen_at, step.deed, *step.values) for step in left]
+            job.steps.append(self.driver.after(WAKES_S * self._machine.chance.random(), self._watch_deadline, job))
+            self._machine.watch.thawed(job, is_overdue=job.deadline <= self._now())
+        unheard, self._unheard = self._unheard, []
+        for link, commands in unheard:
+            self.obey(link, commands)
 
     @property
     def is_idle(self) -> bool:
@@ -169,8 +205,11 @@ class Shepherd:
             self._link.hear([])
         return list(self._jobs.values())
 
-    def obey(self, link: SimulatedLink, commands: Iterable[Command]) -> None:
+    def obey(self, link: SimulatedLink, commands: list[Command]) -> None:
         """What an agent said."""
+        if self._frozen_at is not None:
+            self._unheard.append((link, commands))
+            return
         if self.is_dead or link is not self._link:
             return
         for command in commands:

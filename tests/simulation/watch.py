@@ -18,6 +18,8 @@ from simulation.execution import Execution
 from simulation.ledger import Ledger
 from simulation.trace import Trace
 
+OVERLAP_S = 1.1
+"""What is not promised away where a whole machine is frozen and thawed. Source: what-is-promised.md."""
 ENDED_WITH_RESULT = frozenset({AttemptState.FINISHED, AttemptState.CANCELLED})
 
 
@@ -47,6 +49,8 @@ class Watch:
         self.runs: dict[str, Run] = {}
         self.running: dict[str, Run] = {}
         """By job."""
+        self._frozen: dict[str, Run] = {}
+        """By attempt: those that stand still, and those that went on so late that their job is given away."""
         self.server_lost_bytes = False
         """The server's power was cut: what was uploaded and not yet acknowledged may be gone."""
         self.is_recorded: Callable[[str], bool] = lambda _: False
@@ -116,6 +120,32 @@ class Watch:
         if run is not None and run.execution is execution:
             del self.running[execution.job_id]
 
+    def frozen(self, execution: Execution) -> None:
+        """It stands still with its machine: as long as that lasts, it does nothing at all."""
+        execution.is_frozen = True
+        run = self.running.get(execution.job_id)
+        if run is not None and run.execution is execution:
+            self._frozen[execution.start.attempt_id] = self.running.pop(execution.job_id)
+
+    def thawed(self, execution: Execution, *, is_overdue: bool) -> None:
+        """It goes on. One whose time was over meanwhile may do so until the shepherd wakes, beside another."""
+        execution.is_frozen = False
+        if is_overdue:
+            self._driver.after(OVERLAP_S, self._goes_on, execution)
+        else:
+            self._goes_on(execution)
+
+    def _goes_on(self, execution: Execution) -> None:
+        """From here on it counts, unless it is over, or stands still once more."""
+        attempt, job = execution.start.attempt_id, execution.job_id
+        if execution.is_over or execution.is_frozen or attempt not in self._frozen:
+            return
+        run, other = self._frozen.pop(attempt), self.running.get(job)
+        if other is not None:
+            who = f"{other.machine} ({other.execution.start.attempt_id})"
+            self.fail("I-2 one execution at a time", f"{run.machine} goes on with {attempt} of {job}, which runs on {who}")
+        self.running[job] = run
+
     def end_told(self, machine: str, end: Ended) -> None:
         """The shepherd knows how it ended."""
         self._trace.note(machine, f"{end.attempt_id} ended: {end.reason} {end.exit_code}")
@@ -142,7 +172,9 @@ class Watch:
         for rejected in answer.rejected:
             kind = str(rejected.problem.get("type", "")).rpartition("/")[2]
             run = self.runs.get(rejected.attempt_id)
-            is_excused = rejected.attempt_id in self.received or (run is not None and run.is_cut_off)
+            known = self.ledger.attempts.get(rejected.attempt_id)
+            is_recorded = known is not None and known.digest is not None  # as true as this one: both are looked at
+            is_excused = is_recorded or (run is not None and run.is_cut_off)
             if kind == "conflict" and not self.server_lost_bytes and not is_excused:
                 self.fail("I-7 a true report is taken", f"{rejected.attempt_id}: {rejected.problem.get('detail')}")
 
