@@ -3,6 +3,7 @@
 SQLite and the SQL are the real ones, in memory; files are real ones too, and what `sync` is told of is remembered.
 """
 
+import errno
 import os
 import random
 import shutil
@@ -21,6 +22,8 @@ from simulation.driver import Killed
 from simulation.process import Process
 
 T = TypeVar("T")
+RESERVE_PAGES = 200
+"""What is kept back for results, once, until there is room again."""
 COMMIT_S = 0.001
 READ_S = 0.0002
 
@@ -40,6 +43,28 @@ class Kept:
         self.connection = connect(Path(":memory:"))
         self.connection.deserialize("main", empty(schema))
         self._durable: bytes | None = None
+        self.is_full = False
+        self._has_reserve = True
+
+    def fill(self) -> None:
+        """Nothing more fits on its disk, but what is kept back."""
+        self.is_full = True
+        self._limit(0)
+
+    def make_room(self) -> None:
+        """There is room again, also for the reserve."""
+        self.is_full, self._has_reserve = False, True
+        self.connection.execute(f"PRAGMA max_page_count={2**30}")
+
+    def give_up_reserve(self) -> None:
+        """For results."""
+        if self.is_full and self._has_reserve:
+            self._has_reserve = False
+            self._limit(RESERVE_PAGES)
+
+    def _limit(self, more_pages: int) -> None:
+        [[pages]] = self.connection.execute("PRAGMA page_count")
+        self.connection.execute(f"PRAGMA max_page_count={pages + more_pages}")
 
     def noted(self) -> None:
         """A commit follows that need not be on disk: what is there now is what a power cut leaves."""
@@ -57,11 +82,28 @@ class Kept:
             self._durable = None
 
 
+class KeptDisk(Disk):
+    """The disk below a database, and what follows where it is full."""
+
+    def __init__(self, kept: Kept) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def check_upload(self) -> None:
+        self.check_work()
+
+    def why_no_work(self) -> str | None:
+        return "The server's disk is full." if self._kept.is_full else None
+
+    def give_up_reserve(self) -> None:
+        self._kept.give_up_reserve()
+
+
 class KeptDatabase(Database):
     """See `rota.storage.sqlite.database.Database`; `committed` is told after each commit."""
 
     def __init__(self, kept: Kept, process: Process, committed: Callable[[], None]) -> None:
-        self.disk = Disk()
+        self.disk = KeptDisk(kept)
         self.writer = SteppedWriter(kept, process, committed)
         self.reader = SteppedReader(kept, process)
 
@@ -129,6 +171,7 @@ class Folder:
         root.mkdir(parents=True)
         self._links = root.with_name(root.name + ".synced")
         self._links.mkdir()
+        self.is_full = False
         self._chance = chance
         self._sizes: dict[int, int] = {}
         self._names: dict[Path, dict[str, int]] = {}
@@ -137,6 +180,8 @@ class Folder:
         """Fsync: of a file its bytes, of a folder its names."""
         if may_die():
             raise Killed
+        if self.is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         found = os.fstat(file)
         path = Path(f"/proc/self/fd/{file}").readlink()
         if not path.is_dir():

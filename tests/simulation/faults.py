@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     "agent killed", "service killed", "power cut", "shepherd killed", "parted", "slow link", "answers lost", "repeated",
-    "slow", "paused", "clock", "slow disk", "upgrade", "no process", "at a step", "late answers", "frozen",
+    "slow", "paused", "clock", "slow disk", "upgrade", "no process", "at a step", "late answers", "frozen", "disk full",
 )  # fmt: skip
 TALKS = (
     ("gateway", "jobs"), ("registry", "jobs"), ("jobs", "registry"), ("scheduler", "jobs"), ("worker", "gateway"),
@@ -58,6 +58,7 @@ class Nemesis:
             "slow disk": self._slow_disk,
             "upgrade": self._upgrade,
             "frozen": self._freeze,
+            "disk full": self._fill_disk,
             "late answers": self._answer_late,
         }
         self._deeds = [deed for kind, deed in deeds.items() if kind in faults.kinds]
@@ -106,6 +107,8 @@ class Nemesis:
             process.fuse = 0
             process.loop.resume()
         scene.block_s.clear()
+        for name in self._names():
+            scene.make_room(name)
 
     def _kill_agent(self) -> None:
         self._scene.kill(self._any_machine())
@@ -195,10 +198,17 @@ class Nemesis:
         clock.drift = self._chance.choice((0.0, 0.05, -0.05))
 
     def _slow_disk(self) -> None:
-        names = [*self._scene.services.groups, *(machine.name for machine in self._scene.machines)]
-        name = self._chance.choice(names)
+        name = self._chance.choice(self._names())
         self._scene.block_s[name] = self._chance.choice((0.05, 0.5, 2.0))
         self._scene.driver.after(self._chance.random() * 8, self._scene.block_s.pop, name, None)
+
+    def _fill_disk(self) -> None:
+        name = self._chance.choice(self._names())
+        self._scene.fill(name)
+        self._scene.driver.after(self._chance.choice((2, 6, 12)) * self._chance.random(), self._scene.make_room, name)
+
+    def _names(self) -> list[str]:
+        return [*self._scene.services.groups, *(machine.name for machine in self._scene.machines)]
 
     def _upgrade(self) -> None:
         self._scene.drain(self._any_machine(), self._chance.choice((None, None, 1.0)))

@@ -13,6 +13,7 @@ from rota.worker.agent import Agent, Neighbours, ShepherdReplaced
 from rota.worker.gateway import Gateway
 from rota.worker.options import WorkerOptions
 from rota.worker.registry import Registry
+from rota.worker.room import Room
 from rota.worker.spool import Spool
 from rota.worker.starts import next_incarnation
 from simulation.disk import Folder
@@ -31,6 +32,16 @@ OPTIONS = WorkerOptions(
 )  # fmt: skip
 
 
+class SimulatedRoom(Room):
+    """Looks at the simulated disk."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    def is_there(self) -> bool:
+        return not self._folder.is_full
+
+
 class Machine:
     """Its folder, its clock and its shepherd outlive the agent."""
 
@@ -40,7 +51,7 @@ class Machine:
     ) -> None:  # fmt: skip
         self.name = name
         self.folder = Folder(root / name, random.Random(f"{seed} disk"))  # noqa: S311  (a seeded simulation)
-        self.shepherds = Shepherds(name, self.folder.root, driver, clock, watch, f"{seed} shepherd")
+        self.shepherds = Shepherds(name, self.folder, driver, clock, watch, f"{seed} shepherd")
         self.process: Process | None = None
         self.agent: Agent | None = None
         self._make, self._network, self._watch, self._driver, self._terms = make, network, watch, driver, terms
@@ -85,6 +96,7 @@ class Machine:
         agent = Agent(
             neighbours, spool, self._options, world, lambda work: process.begin(self._or_start_over(process, work))
         )
+        agent._loop._room = SimulatedRoom(self.folder)  # noqa: SLF001  (whose disk it looks at is nobody else's to know)
         self.agent = agent
         ended = await agent.take_up()
         await agent.introduce()

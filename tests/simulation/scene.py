@@ -15,7 +15,7 @@ from pathlib import Path
 
 from simulation.disk import Folder
 from simulation.driver import Driver, ProcessLoop, Violation
-from simulation.execution import artifacts_of, log_of
+from simulation.execution import log_of
 from simulation.faults import Faults, Nemesis
 from simulation.ledger import QUEUE_TIMEOUT_S
 from simulation.machine import Machine
@@ -163,6 +163,24 @@ class Scene:
             self._by_name[name].shepherds.thaw()
             process.loop.resume()
 
+    def fill(self, name: str) -> None:
+        """A machine's disk."""
+        self.trace.note(name, "its disk is full")
+        if name in self._by_name:
+            self._by_name[name].folder.is_full = True
+        else:
+            for database in self.services.databases(name):
+                database.fill()
+
+    def make_room(self, name: str) -> None:
+        """On it."""
+        self.trace.note(name, "there is room on its disk")
+        if name in self._by_name:
+            self._by_name[name].folder.is_full = False
+        else:
+            for database in self.services.databases(name):
+                database.make_room()
+
     def _resume(self, process: Process) -> None:
         if process.name not in self.frozen:
             process.loop.resume()
@@ -252,7 +270,7 @@ class Scene:
         )
         wrote = {"": log_of(attempt, plan)[: run.execution.log_size_bytes]}
         if run.execution.exit_code is not None:
-            wrote |= artifacts_of(attempt, plan)
+            wrote |= run.execution.artifacts
         for path, inside in wrote.items():
             if found.get(path, b"") != inside and not (problems and self._may_lack(run.is_cut_off, inside)):
                 sizes = f"{len(found.get(path, b''))} bytes instead of {len(inside)}"

@@ -15,6 +15,7 @@ from rota.protocol.participants import Fleet, Job
 from rota.registry.service import RegistryService
 from rota.scheduler import loop as scheduler
 from rota.storage.blobs import FolderBlobs
+from rota.storage.disk import Disk
 from rota.storage.sqlite.jobs import SqliteJobs
 from rota.storage.sqlite.workers import SqliteWorkers
 from simulation.disk import Folder, Kept, KeptDatabase
@@ -80,12 +81,20 @@ class Services:
             self._recorded.update(row[0] for row in rows)
             self._registry_database.lose_unsynced()
 
+    def databases(self, group: str) -> list[Kept]:
+        """On the disk of its machine."""
+        members = self.groups[group]
+        return [
+            *([self.jobs_database] if "jobs" in members else []),
+            *([self._registry_database] if "registry" in members else []),
+        ]
+
     async def _serve(self, process: Process, members: tuple[str, ...]) -> None:
         environments = StandInEnvironments(self._terms.heartbeat_s, self._terms.lease_s)
         job: Job = FarJob(process, self._network, "jobs", self._outages if members == ("gateway",) else None)
         doors: dict[str, object] = {}
-        store = SqliteJobs(KeptDatabase(self.jobs_database, process, self._watch.ledger.committed))
-        blobs = SteppedBlobs(self.blobs, process)
+        database = KeptDatabase(self.jobs_database, process, self._watch.ledger.committed)
+        store, blobs = SqliteJobs(database), SteppedBlobs(self.blobs, process, database.disk)
         jobs: JobService | None = None
         if "jobs" in members:
             sizes = (LOG_SIZE_BYTES_MAX, ARTIFACT_SIZE_BYTES_MAX)
@@ -127,8 +136,8 @@ class Services:
 class SteppedBlobs(FolderBlobs):
     """The real ones, in a folder that remembers what was synced."""
 
-    def __init__(self, folder: Folder, process: Process) -> None:
-        super().__init__(folder.root)
+    def __init__(self, folder: Folder, process: Process, disk: Disk) -> None:
+        super().__init__(folder.root, disk)
         self._folder_of_all, self._process = folder, process
 
     def _sync(self, descriptor: int) -> None:

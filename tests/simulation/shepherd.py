@@ -6,7 +6,6 @@ Source: rota/worker/shepherd/loop.py and herd.py, whose order of steps it follow
 import asyncio
 import random
 from collections.abc import Iterable
-from pathlib import Path
 
 from rota.worker.link import Link, ShepherdGone
 from rota.worker.shepherd.loop import ENDED_FILE
@@ -27,6 +26,7 @@ from rota.worker.shepherd.messages import (
     Stop,
     frame,
 )
+from simulation.disk import Folder
 from simulation.driver import Driver
 from simulation.execution import Execution
 from simulation.process import Clock, Process
@@ -34,6 +34,8 @@ from simulation.watch import Watch
 
 WAKES_S = 1.0
 """A shepherd that was frozen with its machine looks at its clock so soon after the thaw."""
+OUT_OF_ROOM = 74
+"""How a simulated job exits that cannot write what it made (sysexits.h: EX_IOERR)."""
 SOCKET_S = 0.0003
 """What is said takes so long to be heard."""
 DEATH_S = 0.03
@@ -91,8 +93,9 @@ class SimulatedLink(Link):
 class Shepherds:
     """The second process of a machine, started anew where there is none."""
 
-    def __init__(self, name: str, folder: Path, driver: Driver, clock: Clock, watch: Watch, seed: str) -> None:
-        self.name, self.folder, self.driver, self.clock, self.watch = name, folder, driver, clock, watch
+    def __init__(self, name: str, folder: Folder, driver: Driver, clock: Clock, watch: Watch, seed: str) -> None:
+        self.name, self.folder, self.driver, self.clock, self.watch = name, folder.root, driver, clock, watch
+        self.is_full = lambda: folder.is_full
         self.chance = random.Random(seed)  # noqa: S311  (a seeded simulation)
         self.trouble = 0.0
         """Chance that the machine cannot make a process."""
@@ -249,7 +252,7 @@ class Shepherd:
         if command.deadline <= self._now():
             self._tell(_unstarted(command, LEASE, self._wall()))
             return
-        job = Execution(command, self.driver, self._wall())
+        job = Execution(command, self.driver, self._wall(), self._machine.is_full)
         self._jobs[command.attempt_id] = job
         self._machine.watch.execution_begun(self._machine.name, job)
         last = len(job.plan.log_pieces)
@@ -267,8 +270,7 @@ class Shepherd:
             self._link.hear([Grown({job.start.attempt_id: job.log_size_bytes})])
 
     def _exit(self, job: Execution) -> None:
-        job.write_artifacts()
-        job.exit_code = job.plan.exit_code
+        job.exit_code = job.plan.exit_code if job.write_artifacts() else OUT_OF_ROOM
         self._over(job, "it exited")
 
     def _watch_deadline(self, job: Execution) -> None:
