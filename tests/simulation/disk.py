@@ -8,7 +8,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,8 +22,8 @@ from simulation.driver import Killed
 from simulation.process import Process
 
 T = TypeVar("T")
-RESERVE_PAGES = 200
-"""What is kept back for results, once, until there is room again."""
+RESERVE_ROWS = 200
+"""So many fit into what is kept back for results, once, until there is room again."""
 COMMIT_S = 0.001
 READ_S = 0.0002
 
@@ -44,27 +44,27 @@ class Kept:
         self.connection.deserialize("main", empty(schema))
         self._durable: bytes | None = None
         self.is_full = False
-        self._has_reserve = True
+        self._reserve_rows, self._room_rows = RESERVE_ROWS, 0
 
     def fill(self) -> None:
         """Nothing more fits on its disk, but what is kept back."""
-        self.is_full = True
-        self._limit(0)
+        self.is_full, self._room_rows = True, 0
 
     def make_room(self) -> None:
         """There is room again, also for the reserve."""
-        self.is_full, self._has_reserve = False, True
-        self.connection.execute(f"PRAGMA max_page_count={2**30}")
+        self.is_full, self._reserve_rows = False, RESERVE_ROWS
 
     def give_up_reserve(self) -> None:
         """For results."""
-        if self.is_full and self._has_reserve:
-            self._has_reserve = False
-            self._limit(RESERVE_PAGES)
+        if self.is_full:
+            self._room_rows, self._reserve_rows = self._room_rows + self._reserve_rows, 0
 
-    def _limit(self, more_pages: int) -> None:
-        [[pages]] = self.connection.execute("PRAGMA page_count")
-        self.connection.execute(f"PRAGMA max_page_count={pages + more_pages}")
+    def take(self, rows: int) -> None:
+        """Room for changed rows. Raises apsw.FullError where there is none, as SQLite does."""
+        if self.is_full and rows:
+            if rows > self._room_rows:
+                raise apsw.FullError("database or disk is full")
+            self._room_rows -= rows
 
     def noted(self) -> None:
         """A commit follows that need not be on disk: what is there now is what a power cut leaves."""
@@ -120,9 +120,15 @@ class SteppedWriter(Writer):
 
     async def _ask(self, deed: Callable[[apsw.Connection], T], *, is_durable: bool) -> T:
         done = self._process.loop.create_future()
-        self._batch.append(Wanted(deed, done, is_durable))
+        self._batch.append(Wanted(partial(self._within_room, deed), done, is_durable))
         self._go_on()
         answer: T = await done
+        return answer
+
+    def _within_room(self, deed: Callable[[apsw.Connection], T], connection: apsw.Connection) -> T:
+        before = connection.total_changes()
+        answer = deed(connection)
+        self._kept.take(connection.total_changes() - before)
         return answer
 
     def _go_on(self) -> None:
