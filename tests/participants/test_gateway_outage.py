@@ -1,4 +1,4 @@
-"""The gateway alone is away for several leases: what ran is delivered. Source: guarantees.md, G10, F24; decisions, 23."""
+"""The gateway alone is away for several leases: what ran is delivered. Source: guarantees.md, G10; decisions, 23."""
 
 import os
 import signal
@@ -81,6 +81,7 @@ def pass_time(duration_s: float, meanwhile: Callable[[], object]) -> None:
 
 
 def test_a_result_that_waits_for_longer_than_several_leases_is_recorded_once(yard: Yard) -> None:
+    """Source: guarantees.md, F24."""
     job = yard.running()
     yard.apart.gateway.kill()
     yard.may_end()

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 KINDS = (
     "agent killed", "service killed", "power cut", "shepherd killed", "parted", "slow link", "answers lost", "repeated",
-    "slow", "paused", "clock", "slow disk", "upgrade", "no process", "at a step", "late answers", "frozen", "disk full",
+    "slow", "paused", "clock", "slow disk", "upgrade", "no process", "at a step", "late answers", "frozen",
+    "disk full", "credentials",
 )  # fmt: skip
 TALKS = (
     ("gateway", "jobs"), ("registry", "jobs"), ("jobs", "registry"), ("scheduler", "jobs"), ("worker", "gateway"),
@@ -193,7 +194,12 @@ class Nemesis:
         self._scene.freeze(self._any_machine(), self._chance.choice((0.5, 3, 7, 12)) * (0.5 + self._chance.random()))
 
     def _set_clock(self) -> None:
-        clock = self._chance.choice(list(self._scene.clocks.values()))
+        name = self._chance.choice(list(self._scene.clocks))
+        clock = self._scene.clocks[name]
+        if "credentials" in self._faults.kinds and name in self._scene.services.groups:
+            # Of a credential's life here hours are left; there, it is a minute.
+            clock.offset_s = max(-70.0, min(10.0, clock.offset_s + self._chance.choice((-70, -20, 3, 5))))
+            return
         clock.offset_s += self._chance.choice((-7200, -20, -3, 3, 20, 7200)) * self._chance.random()
         clock.drift = self._chance.choice((0.0, 0.05, -0.05))
 

@@ -159,7 +159,7 @@ class Ledger:
 
     def _says(self, attempt: str, why: str) -> bool:
         [[trace]] = self._connection.execute("SELECT trace FROM attempt WHERE id = ?", (attempt,))
-        return trace.rstrip().endswith(f'"{why}"}}')
+        return str(trace).rstrip().endswith(f'"{why}"}}')
 
     def _new_attempt(self, attempt: str, job: str, number: int, state: AttemptState) -> None:
         owner = self.jobs[job]
@@ -184,8 +184,7 @@ class Ledger:
         now.cancelled_at, now.may_retry, now.runs = known.cancelled_at, known.may_retry, known.runs
         if JobState(before) not in ENDED or state == before:
             now.since = known.since
-        if state is JobState.EXPIRED and state != before and self._now() - now.since < QUEUE_TIMEOUT_S - self.slack_s:
-            self._fail("I-8 nothing ends early", f"job {job} expired {self._now() - now.since:.3f} s after it came")
+        self._check_counts(job, JobState(before), known, now)
         if state != before and (JobState(before), state) not in _JOB_MOVES:
             self._fail("I-4 no way back", f"job {job} went from {before} to {state}")
         if JobState(before) in ENDED and state != before:
@@ -195,11 +194,18 @@ class Ledger:
             now.runs += 1
         elif known.verdict is not None and verdict != known.verdict:
             self._fail("I-3 a verdict never changes", f"job {job}: {known.verdict} became {verdict}")
-        if state is JobState.QUEUED and tries != known.tries:
+
+    def _check_counts(self, job: str, before: JobState, known: JobRow, now: JobRow) -> None:
+        """Of tries, and of seconds."""
+        tries, losses, lapses = now.tries, now.losses, now.lapses
+        waited_s = self._now() - now.since
+        if now.state is JobState.EXPIRED and now.state != before and waited_s < QUEUE_TIMEOUT_S - self.slack_s:
+            self._fail("I-8 nothing ends early", f"job {job} expired {waited_s:.3f} s after it came")
+        if now.state is JobState.QUEUED and tries != known.tries:
             self._fail("I-8 what did not run does not count", f"job {job} is queued after {before} with {tries} tries")
         if tries - known.tries not in {0, 1} or losses > LOSSES_MAX or lapses > LAPSES_MAX:
             self._fail("I-8 no more tries than allowed", f"job {job}: {tries} tries, {losses} lost, {lapses} lapsed")
-        if (JobState(before), state) == (JobState.WAITING, JobState.QUEUED) and losses >= LOSSES_MAX:
+        if (before, now.state) == (JobState.WAITING, JobState.QUEUED) and losses >= LOSSES_MAX:
             self._fail("I-8 no more tries than allowed", f"job {job} is tried again after {losses} losses")
 
     def _agree(self, job: str) -> None:

@@ -20,6 +20,8 @@ from rota.protocol.problems import NotFound, Unavailable
 from rota.protocol.refuse_job import Refusal, RefuseAccepted
 from rota.protocol.status import Acknowledgement
 from rota.protocol.worker import Worker
+from rota.world import World
+from simulation.credentials import issued, recognised
 from simulation.network import Network
 from simulation.outages import Outages
 from simulation.process import Process
@@ -157,9 +159,10 @@ class FarFleet(Far):
 
 
 class StandInEnvironments:
-    """One environment, known everywhere. Credentials are not simulated: a door is told who calls."""
+    """One environment, known everywhere; whose credentials each service checks by its own clock."""
 
-    def __init__(self, heartbeat_s: float, lease_s: float) -> None:
+    def __init__(self, heartbeat_s: float, lease_s: float, world: World) -> None:
+        self._world = world
         self._only = Environment("default", "jwt", {}, heartbeat_s, lease_s, "", "2026-11-23T12:00:00.000000Z")
 
     async def environment(self, name: str) -> Environment:
@@ -168,7 +171,7 @@ class StandInEnvironments:
         return self._only
 
     async def recognise(self, authorization: str | None) -> Caller:
-        raise NotImplementedError
+        return recognised(authorization or "", self._world)
 
     async def enrol(
         self, authorization: str, worker_id: WorkerId, enrol: Enrol
@@ -176,7 +179,9 @@ class StandInEnvironments:
         raise NotImplementedError
 
     async def renew(self, caller: Caller) -> WorkerCredential:
-        raise NotImplementedError
+        if caller.worker is None:
+            raise NotImplementedError
+        return issued(caller.worker, self._world)
 
 
 async def _passed_on(pieces: Sequence[bytes], *, is_cut: bool) -> AsyncIterator[bytes]:

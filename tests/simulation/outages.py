@@ -4,6 +4,7 @@ Only where the gateway is a process of its own: within one process it is always 
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 SILENT_S = 3.0
 COUNTED_S = 1.0
@@ -53,7 +54,7 @@ class Outages:
         """
         after = [at for at in self._heard_at if at >= since] or [since]
         counted_s, before_s, is_first = after[0] - since, 0.0, True
-        for before, at in zip(after, after[1:], strict=False):
+        for before, at in pairwise(after):
             silent_s = at - before
             if silent_s > SILENT_S and is_first:
                 counted_s, before_s, is_first = 0.0, counted_s, False

@@ -130,7 +130,7 @@ def _spec(chance: random.Random) -> Spec:
     detach_timeout_s = chance.choice((None, None, None, None, 3.0, 12.0, 60.0))
     return Spec(
         command=plan.command(), inputs=inputs, artifacts=["out/**"] if artifacts else [], grace_s=1.0,
-        timeout_s=chance.choice((None, None, None, 3.0)), queue_timeout_s=chance.choice((None, None, None, None, QUEUE_TIMEOUT_S)),
-        priority=chance.choice((0, 0, 5)),
+        timeout_s=chance.choice((None, None, None, 3.0)),
+        queue_timeout_s=chance.choice((None, None, None, None, QUEUE_TIMEOUT_S)), priority=chance.choice((0, 0, 5)),
         lease_policy="stop" if detach_timeout_s is None else "keep", detach_timeout_s=detach_timeout_s,
     )  # fmt: skip

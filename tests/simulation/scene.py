@@ -83,6 +83,10 @@ class Scene:
         self.faults = Faults.drawn(self._chance("kinds"))
         if "slow disk" in self.faults.kinds:
             self.watch.ledger.slack_s = QUEUE_TIMEOUT_S
+        if "credentials" in self.faults.kinds:
+            [issuer] = [group for group, members in self.services.groups.items() if "registry" in members]
+            for machine in self.machines:
+                machine.enrol(self._world_of(issuer), self._world_of(machine.name))
         self.nemesis = Nemesis(self, self.faults, self._chance("faults"))
         self._by_name = {machine.name: machine for machine in self.machines}
         self.watch.spooled = lambda name: self._by_name[name].folder.durable(self._by_name[name].folder.root / "spool")
@@ -226,6 +230,9 @@ class Scene:
         if machine not in self.clocks:
             self.clocks[machine] = Clock(self.driver, self.chance.random() * 1e6, self.chance.uniform(-1, 1))
         return self.clocks[machine]
+
+    def _world_of(self, machine: str) -> SimulatedWorld:
+        return SimulatedWorld(self._clock(machine), self._chance(f"{machine} world"))
 
     def _machine(self, index: int) -> Machine:
         name, slots = f"w{index}", self.chance.choice((1, 1, 2, 3))

@@ -11,7 +11,7 @@ from rota.jobs.desk import Desk
 from rota.jobs.service import JobService
 from rota.jobs.sweep import sweep
 from rota.protocol.ids import AttemptId
-from rota.protocol.participants import Fleet, Job
+from rota.protocol.participants import Environments, Fleet, Job
 from rota.registry.service import RegistryService
 from rota.scheduler import loop as scheduler
 from rota.storage.blobs import FolderBlobs
@@ -90,7 +90,7 @@ class Services:
         ]
 
     async def _serve(self, process: Process, members: tuple[str, ...]) -> None:
-        environments = StandInEnvironments(self._terms.heartbeat_s, self._terms.lease_s)
+        environments = StandInEnvironments(self._terms.heartbeat_s, self._terms.lease_s, process.world)
         job: Job = FarJob(process, self._network, "jobs", self._outages if members == ("gateway",) else None)
         doors: dict[str, object] = {}
         database = KeptDatabase(self.jobs_database, process, self._watch.ledger.committed)
@@ -108,7 +108,7 @@ class Services:
             fleet = registry = RegistryService(workers, environments, job, process.world)
             await registry.start()
             process.begin(registry.watch())
-            doors["registry"] = Both(registry)
+            doors["registry"] = Both(registry, environments)
         if jobs is not None:
             jobs.fleet = fleet
             await jobs.start()
@@ -120,7 +120,7 @@ class Services:
         if "gateway" in members:
             gateway = GatewayService(job, process.world, CollectorRegistry())
             process.begin(gateway.watch())
-            doors["gateway"] = GatewayDoor(gateway)
+            doors["gateway"] = GatewayDoor(gateway, environments)
         if "scheduler" in members:
             process.begin(scheduler.run(job, process.world))
         self._closes[process.name] = [one.close for one in (jobs, gateway) if one is not None]
@@ -147,8 +147,8 @@ class SteppedBlobs(FolderBlobs):
 class Both(RegistryDoor):
     """The registry for workers, who call, and for the Job service, which asks."""
 
-    def __init__(self, registry: RegistryService) -> None:
-        super().__init__(registry)
+    def __init__(self, registry: RegistryService, environments: Environments) -> None:
+        super().__init__(registry, environments)
         self.acknowledgements = registry.acknowledgements
 
 

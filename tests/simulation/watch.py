@@ -20,6 +20,8 @@ from simulation.trace import Trace
 
 OVERLAP_S = 1.1
 """What is not promised away where a whole machine is frozen and thawed. Source: what-is-promised.md."""
+RENEWABLE_S = 10.0
+"""Whoever was answered so short a time before its credential ran out could have renewed it, had it asked."""
 ENDED_WITH_RESULT = frozenset({AttemptState.FINISHED, AttemptState.CANCELLED})
 
 
@@ -60,6 +62,8 @@ class Watch:
         self.received: set[str] = set()
         self.shut_out: set[str] = set()
         """Machines whose present worker the registry takes for a former one."""
+        self._let_in_at: dict[str, float] = {}
+        self._renewals: dict[str, int] = {}
         self._acknowledged: set[tuple[str, str]] = set()
         self._driver, self._trace = driver, trace
 
@@ -91,6 +95,22 @@ class Watch:
             if is_first and attempt not in self.runs and cancelled_at is not None and cancelled_at < sent_at:
                 self.fail("I-4 cancelled is not permitted", f"{machine} may start {attempt}, cancelled before it asked")
             self._acknowledged.add((machine, attempt))
+
+    def let_in(self, machine: str) -> None:
+        """The registry has answered a status."""
+        self.shut_out.discard(machine)
+        self._let_in_at[machine] = self._driver.now
+
+    def renewal(self, machine: str, *, is_answered: bool) -> None:
+        """It asks for a fresh credential, or was given one."""
+        self._renewals[machine] = 0 if is_answered else self._renewals.get(machine, 0) + 1
+
+    def turned_away(self, machine: str) -> None:
+        """The registry no longer takes its credential, which it did not renew in time."""
+        self._trace.note(machine, "turned away")
+        was_let_in = self._driver.now - self._let_in_at.get(machine, float("-inf")) < RENEWABLE_S
+        if was_let_in and self._renewals[machine] <= 1:
+            self.fail("I-6 nobody is shut out", f"{machine} did not renew its credential, though the registry answered")
 
     def execution_begun(self, machine: str, execution: Execution) -> None:
         """A job's process was made."""
@@ -143,7 +163,7 @@ class Watch:
         run, other = self._frozen.pop(attempt), self.running.get(job)
         if other is not None:
             who = f"{other.machine} ({other.execution.start.attempt_id})"
-            self.fail("I-2 one execution at a time", f"{run.machine} goes on with {attempt} of {job}, which runs on {who}")
+            self.fail("I-2 one execution at a time", f"{run.machine} goes on with {attempt}, {job} runs on {who}")
         self.running[job] = run
 
     def end_told(self, machine: str, end: Ended) -> None:

@@ -151,7 +151,7 @@ def _gateways(facts: Facts) -> list[Finding]:
     return [
         _finding(
             "gateway-away", f"No gateway has been heard of for {facts.gateway_silent_s:.0f} s.",
-            "Start it (`rota server --only gateway`), or see its log. Until then no job is given out, and no lease ends.",
+            "Start it (`rota server --only gateway`). Until then no job is given out, and no lease ends.",
         )
     ]  # fmt: skip
 
