@@ -182,11 +182,16 @@ class Folder:
         self._sizes: dict[int, int] = {}
         self._names: dict[Path, dict[str, int]] = {}
 
-    def sync(self, file: int, may_die: Callable[[], bool] = lambda: False) -> None:
-        """Fsync: of a file its bytes, of a folder its names."""
+    def fill(self) -> None:
+        """Nothing more fits, but what a worker has kept back."""
+        self.is_full = True
+        (self.root / "reserve").touch()
+
+    def sync(self, file: int, may_die: Callable[[], bool] = lambda: False, *, is_small: bool = False) -> None:
+        """Fsync: of a file its bytes, of a folder its names. What is small fits into a reserve that was given up."""
         if may_die():
             raise Killed
-        if self.is_full:
+        if self.is_full and not (is_small and not (self.root / "reserve").exists()):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         found = os.fstat(file)
         path = Path(f"/proc/self/fd/{file}").readlink()

@@ -61,6 +61,7 @@ class Machine:
         self.agent: Agent | None = None
         self.kept: Callable[[], Kept] | None = None
         """Its credential; None: nobody asks for any."""
+        self.issuer: World | None = None
         self._make, self._network, self._watch, self._driver, self._terms = make, network, watch, driver, terms
         self._options = replace(OPTIONS, name=name, slots=slots, work_dir=self.folder.root)
         self._facts = WorkerFacts(WorkerId(f"id-{name}"), "default", name, {}, ["process"], slots)
@@ -76,6 +77,7 @@ class Machine:
 
     def enrol(self, issuer: World, worker: World) -> None:
         """As long ago as credentials of the beginning are old."""
+        self.issuer = issuer
         kept = enrolled(self._facts, issuer, worker, self._terms.heartbeat_s, AGE_S)
         self.kept = lambda: kept
 
@@ -98,8 +100,9 @@ class Machine:
         link = SimulatedLink(process, self.shepherds)
         process.on_death.append(lambda: self._part(link))
         sync = partial(self.folder.sync, may_die=process.may_die)
+        sync_small = partial(sync, is_small=True)
         calls = SimulatedCalls(
-            process, self._network, self._facts, next_incarnation(self.folder.root, world, sync), self._watch
+            process, self._network, self._facts, next_incarnation(self.folder.root, world, sync_small), self._watch
         )
         gateway = Gateway(calls, "sim://gateway", CALL_TIMEOUT_S)
         registry = Registry(calls, "sim://registry", CALL_TIMEOUT_S)
@@ -138,7 +141,8 @@ class Machine:
 
     def _enrol_anew(self, process: Process) -> None:
         self._watch.turned_away(self.name)
-        fresh = enrolled(self._facts, process.world, process.world, self._terms.heartbeat_s, 0.0)
+        assert self.issuer is not None
+        fresh = enrolled(self._facts, self.issuer, process.world, self._terms.heartbeat_s, 0.0)
         self.kept = lambda: fresh
         process.kill()
 

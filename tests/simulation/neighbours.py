@@ -26,6 +26,9 @@ from simulation.network import Network
 from simulation.outages import Outages
 from simulation.process import Process
 
+TELLING = frozenset({"arrivals", "getJobForWorker", "heartbeat"})
+"""By what the Job service hears that a gateway is there."""
+
 
 class Far:
     """Somebody behind the network."""
@@ -51,7 +54,7 @@ class FarJob(Far):
         self, name: str, deed: Callable[[Any], Awaitable[Any]], body: object = None, timeout_s: float = TIMEOUT_S
     ) -> Any:  # noqa: ANN401  (as above)
         async def heard(job: Any) -> Any:  # noqa: ANN401  (as above)
-            if self._outages is not None:
+            if self._outages is not None and name in TELLING:
                 self._outages.heard()
             return await deed(job)
 

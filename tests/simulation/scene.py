@@ -171,7 +171,7 @@ class Scene:
         """A machine's disk."""
         self.trace.note(name, "its disk is full")
         if name in self._by_name:
-            self._by_name[name].folder.is_full = True
+            self._by_name[name].folder.fill()
         else:
             for database in self.services.databases(name):
                 database.fill()
