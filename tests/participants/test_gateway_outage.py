@@ -16,6 +16,8 @@ from waiting import until
 
 HEARTBEAT_S, LEASE_S = 0.5, 1.5
 OUTAGE_S = 4 * LEASE_S
+RECOVERY_S = 120
+"""Workers that met an outage ask after pauses that grow."""
 
 
 class Yard:
@@ -91,7 +93,7 @@ def test_a_result_that_waits_for_longer_than_several_leases_is_recorded_once(yar
     assert yard.job(job)["state"] == "running"
     yard.apart.gateway.start()
 
-    done = ended(yard.admin, job)
+    done = ended(yard.admin, job, RECOVERY_S)
     assert (done["state"], done["result"]["exit_code"]) == ("finished", 7)
     assert [(one["number"], one["state"]) for one in done["attempts"]] == [(1, "finished")]
     assert yard.admin.get(f"/api/v1/jobs/{job}/log").text == "done\n"
@@ -125,7 +127,7 @@ def test_a_worker_stops_its_job_by_itself_and_only_then_another_has_it(yard: Yar
     yard.may_end()
     yard.apart.gateway.start()
 
-    done = ended(yard.admin, job)
+    done = ended(yard.admin, job, RECOVERY_S)
 
     assert [one["state"] for one in done["attempts"]] == ["lost", "finished"]
     messages: list[Json] = yard.admin.get(f"/api/v1/jobs/{job}/flow").json()["messages"]
@@ -145,4 +147,4 @@ def test_what_died_with_its_machine_is_lost_while_the_gateway_is_still_away(yard
 
     yard.may_end()
     yard.apart.gateway.start()
-    assert ended(yard.admin, job)["result"]["exit_code"] == 7
+    assert ended(yard.admin, job, RECOVERY_S)["result"]["exit_code"] == 7
