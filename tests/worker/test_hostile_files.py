@@ -121,10 +121,8 @@ async def test_a_machine_without_descriptors_gives_jobs_back_and_goes_on_when_it
     """Source: guarantees.md, F16."""
     await server.report(server.offer("true"))
     [shepherd] = worker.shepherds()
-    taken = {int(path.name) for path in Path(f"/proc/{shepherd}/fd").iterdir()}
     before = resource.prlimit(shepherd, resource.RLIMIT_NOFILE)
-    lowest_free = min(set(range(len(taken) + 1)) - taken)
-    resource.prlimit(shepherd, resource.RLIMIT_NOFILE, (lowest_free, before[1]))
+    resource.prlimit(shepherd, resource.RLIMIT_NOFILE, (_lowest_free(shepherd), before[1]))
     attempt = server.offer(script="true")
     await server.until(lambda: server.named("refuse-job"))
     resource.prlimit(shepherd, resource.RLIMIT_NOFILE, before)
@@ -134,6 +132,12 @@ async def test_a_machine_without_descriptors_gives_jobs_back_and_goes_on_when_it
     assert (await server.report(server.offer(script="true")))["result"]["exit_code"] == 0
     assert attempt not in server.finished
     assert worker.shepherds() == [shepherd]
+
+
+def _lowest_free(pid: int) -> int:
+    """The number that the next file of that process would get."""
+    taken = {int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    return min(set(range(len(taken) + 1)) - taken)
 
 
 def _busy(_folder: Path) -> None:
