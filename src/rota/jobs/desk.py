@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
 
 import msgspec
 
@@ -54,7 +53,7 @@ class Desk:
             place = await self._environment(caller, spec.environment or default, f"{field}environment")
             shares[place.name] = place.shares
         by = Submitter(str(caller.credential_id), default, caller.tenant or "")
-        made = new_jobs(specs, fields, by, shares, self._world)
+        made = new_jobs(specs, fields, by, shares, self._world, self._jobs.queue_clock)
         repeatable = None if key is None else Repeatable(by.submitted_by, key, hashlib.sha256(body).hexdigest())
         submission = await self._store.submit(made, repeatable)
         if not submission.repeated:
@@ -122,8 +121,7 @@ class Desk:
             raise Conflict(f"Its environment `{found.environment}` is retired; no worker can run it.") from None
         if found.spec.deadline is not None and parse_timestamp(found.spec.deadline) <= self._world.now():
             raise Conflict("Its deadline has passed; submit it anew with another one.")
-        timeout_s = found.spec.queue_timeout_s
-        expires_at = None if timeout_s is None else timestamp(self._world.now() + timedelta(seconds=timeout_s))
+        expires_at = self._jobs.queue_clock.in_s(found.spec.queue_timeout_s)
         outcome = await self._store.retry(job, expires_at, timestamp(self._world.now()))
         if outcome.problem is not None:
             raise outcome.problem

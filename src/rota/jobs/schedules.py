@@ -196,7 +196,7 @@ class Schedules:
         """A job to be: in the schedule's own group, so that at most one at a time is let in, unless it has another."""
         told = dict(zip(SET_BY_SCHEDULE, (schedule.name, due_at or ""), strict=True))
         spec = msgspec.structs.replace(schedule.spec, env={**schedule.spec.env, **told})
-        jobs = new_jobs([spec], ["spec."], by, {place.name: place.shares}, self._world)
+        jobs = new_jobs([spec], ["spec."], by, {place.name: place.shares}, self._world, self._jobs.queue_clock)
         hold = jobs[0].hold or Hold()
         if len(jobs) == 1 and hold.group_name is None:
             hold = msgspec.structs.replace(hold, group_name=GROUP + schedule.name, group_limit=1)

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import NamedTuple
 
 import msgspec
 
+from rota.jobs.queue_clock import QueueClock
 from rota.protocol.ids import JobId
 from rota.protocol.moments import utc
 from rota.protocol.placement import QueueKey
@@ -27,7 +27,12 @@ class Submitter(NamedTuple):
 
 
 def new_jobs(
-    specs: Sequence[Spec], fields: Sequence[str], by: Submitter, shares: Mapping[str, Mapping[str, float]], world: World
+    specs: Sequence[Spec],
+    fields: Sequence[str],
+    by: Submitter,
+    shares: Mapping[str, Mapping[str, float]],
+    world: World,
+    queue_clock: QueueClock,
 ) -> list[NewJob]:
     """The jobs to be; `shares` has each environment's. Raises InvalidRequest naming every field that could not work.
 
@@ -48,7 +53,7 @@ def new_jobs(
                 key,
                 timestamp(now),
                 by.submitted_by,
-                None if spec.queue_timeout_s is None else timestamp(now + timedelta(seconds=spec.queue_timeout_s)),
+                queue_clock.in_s(spec.queue_timeout_s),
                 [_input(file) for file in spec.inputs],
                 None if spec.not_before is None else Hold(ready_at=utc(spec.not_before)),
                 tenant=by.tenant,

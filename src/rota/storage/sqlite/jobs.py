@@ -99,8 +99,20 @@ class SqliteJobs:
         return await self._write(lambda connection: gate.release_due(connection, now, limit))
 
     async def expire(self, now: str, limit: int) -> list[JobId]:
-        due = {"now": now, "limit": limit}
-        return await self._write(lambda c: moved_all(c, EventType.JOB_EXPIRED, every(c, SQL["expire"], due), now))
+        def deed(connection: apsw.Connection) -> list[JobId]:
+            connection.execute(SQL["book_queue_clock"], {"now": now})
+            expired = every(connection, SQL["expire"], {"now": now, "limit": limit})
+            return moved_all(connection, EventType.JOB_EXPIRED, expired)  # `now` is no time of day
+
+        return await self._write(deed)
+
+    async def queue_clock(self, first: str) -> str:
+        def deed(connection: apsw.Connection) -> str:
+            connection.execute(SQL["set_queue_clock"], {"at": first})
+            at: str = only(connection, SQL["queue_clock"], {})[0]
+            return at
+
+        return await self._write(deed)
 
     async def overdue(self, now: str, limit: int) -> list[Outcome]:
         late = self._rows_now("past_deadline", now=now, limit=limit)

@@ -194,6 +194,18 @@ RETURNING id;
 -- name: tell_overdue
 UPDATE job SET message = 'It had not ended by its deadline.' WHERE id = :job;
 
+-- name: queue_clock
+SELECT at FROM queue_clock;
+
+-- name: set_queue_clock
+INSERT INTO queue_clock (id, at) VALUES (1, :at) ON CONFLICT DO NOTHING;
+
+-- name: book_queue_clock
+-- Ten seconds are what a restart of the server may forget; nothing is written where nobody waits for it.
+UPDATE queue_clock SET at = :now
+ WHERE (julianday(:now) - julianday(at)) * 86400 >= 10
+   AND EXISTS (SELECT 1 FROM job WHERE state = 'queued' AND expires_at IS NOT NULL);
+
 -- name: retire
 -- No worker can come for it any more.
 UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1, message = 'Its environment was retired.'
