@@ -23,12 +23,15 @@ OWNERS = {
         "turn",
         "submitter",
         "schedule",
+        "retried",
     },
     "environments.sql": {"environment", "credential", "signing_key"},
     "workers.sql": {"worker", "acknowledgement"},
     "tallies.sql": {"tally", "depth"},
 }
-LOOKED_AFTER = dict.fromkeys(("upkeep.sql", "gate.sql", "turns.sql", "placement.sql", "schedules.sql"), "jobs.sql")
+LOOKED_AFTER = dict.fromkeys(
+    ("upkeep.sql", "gate.sql", "turns.sql", "placement.sql", "schedules.sql", "retries.sql"), "jobs.sql"
+)
 """Statements that look after another file's tables."""
 COUNTED = {"tallies.sql": OWNERS["jobs.sql"]}
 """Tables of others that an owner's statements read, and do not write."""
@@ -74,6 +77,7 @@ def test_an_owners_statements_touch_its_own_tables_only(file: str) -> None:
         ("turns.sql", "jobs"),
         ("placement.sql", "jobs"),
         ("schedules.sql", "jobs"),
+        ("retries.sql", "jobs"),
     ],
 )
 def test_every_statement_is_one_that_sqlite_takes_and_is_used(file: str, schema: str, tmp_path: Path) -> None:

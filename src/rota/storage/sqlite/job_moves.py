@@ -14,6 +14,7 @@ from rota.protocol.states import HELD, AttemptState, JobState
 from rota.protocol.wire import encode, from_base64
 from rota.storage.sqlite.gate import key_of, release
 from rota.storage.sqlite.placement import Choice, queue_key
+from rota.storage.sqlite.refusals import refused
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.sqlite.turns import Place, Turns, serve
 from rota.storage.statements import load
@@ -150,8 +151,8 @@ def start(connection: apsw.Connection, worker: WorkerId, attempts: Sequence[Atte
 def refuse(connection: apsw.Connection, worker: WorkerId, attempt: AttemptId, reason: str, at: str) -> Outcome:
     """Back to its old place in the queue, or cancelled where that was asked for."""
     trace = traced(at, "refused", reason)
-    refused = {"attempt": attempt, "worker": worker, "trace": trace}
-    row = first(connection, SQL["refuse_attempt"], refused)
+    given_back = {"attempt": attempt, "worker": worker, "trace": trace}
+    row = first(connection, SQL["refuse_attempt"], given_back)
     if row is None:
         held = _held_by(connection, worker, attempt)
         if isinstance(held, Problem):
@@ -161,6 +162,9 @@ def refuse(connection: apsw.Connection, worker: WorkerId, attempt: AttemptId, re
         if held[0] == AttemptState.LOST:
             return Outcome(problem=LeaseLost())
         return Outcome(problem=Conflict(f"The attempt is {held[0]}; only one that was not started can be refused."))
+    asked = refused(connection, attempt, row[0], reason)
+    if asked is not None:
+        return asked
     return back_in_queue(connection, "refuse", attempt, row[0]) or cancelled_at_last(connection, attempt, row[0])
 
 
