@@ -49,6 +49,8 @@ from rota.registry.remote import RemoteRegistry
 from rota.registry.service import RegistryService
 from rota.scheduler import loop as scheduler
 from rota.scheduler import timekeeper
+from rota.scheduler.known import known_policies
+from rota.scheduler.policies import Policies
 from rota.settings import Settings
 from rota.storage.blobs import FolderBlobs, folder_of_blobs
 from rota.storage.disk import Disk
@@ -95,6 +97,7 @@ class House:
         self._environments: Environments
         self._calendar: Calendar | None = None
         self._closes: list[Callable[[], None]] = []
+        self._policies: Policies | None = None
         self.disk = _disk(options, settings, self._only)
         self._build()
 
@@ -134,7 +137,10 @@ class House:
             self._tasks.append(gateway.watch)
             self._endpoints += GatewayHttp(gateway).endpoints()
         if "scheduler" in self._only:
-            self._tasks.append(lambda: scheduler.run(job, self._world))
+            urls, secrets = (self._settings.pairs(f"ROTA_POLICY_{what}") for what in ("URLS", "SECRETS"))
+            timeout_s = self._settings.duration_s("ROTA_POLICY_TIMEOUT_S")
+            self._policies = policies = known_policies(urls, secrets, timeout_s, self._world)
+            self._tasks.append(lambda: scheduler.run(job, self._world, policies))
             calendar = self._calendar or RemoteSchedules(self._peer("ROTA_JOBS_URL"))
             self._tasks.append(lambda: timekeeper.keep(calendar, self._world))
 
@@ -255,6 +261,8 @@ class House:
                 stack.callback(database.stop)
             for peer in self._peers:
                 stack.push_async_callback(peer.close)
+            if self._policies is not None:
+                stack.push_async_callback(self._policies.close)
             for start in self._starts:
                 await start()
             tasks = [asyncio.create_task(task()) for task in self._tasks]
