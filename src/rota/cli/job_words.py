@@ -45,11 +45,11 @@ def how_it_ended(job: Job) -> str:
     """`exit 3`, `killed by SIGKILL`, `timed out`, `lost: …`."""
     if job.state in {JobState.LOST, JobState.EXPIRED} or job.result is None:
         return f"{job.state}: {printable(job.message)}" if job.message else str(job.state)
-    return in_words(job.result)
+    return in_words(job.result, job.message)
 
 
-def in_words(result: Result) -> str:
-    """`exit 3`, `killed by SIGKILL`, `timed out`."""
+def in_words(result: Result, message: str | None = None) -> str:
+    """`exit 3`, `killed by SIGKILL`, `timed out`. `message` says why it was cancelled."""
     words = {
         Reason.EXITED: f"exit {result.exit_code}",
         Reason.SIGNALED: f"killed by {result.signal}",
@@ -60,7 +60,7 @@ def in_words(result: Result) -> str:
     }[result.reason]
     said = result.message if result.reason in {Reason.NOT_STARTED, Reason.OUT_OF_MEMORY} else None
     if result.reason is Reason.CANCELLED:
-        said = job.message
+        said = message
     return f"{words}: {printable(said).rstrip('.')}" if said else words
 
 
