@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
 from rota import outgoing
@@ -32,6 +32,7 @@ from rota.jobs.desk import Desk
 from rota.jobs.doctor import Doctor, Places
 from rota.jobs.http import JobsHttp
 from rota.jobs.inner_http import JobsInnerHttp
+from rota.jobs.measures import jobs_by_state
 from rota.jobs.overview import Overviews
 from rota.jobs.overview_http import OverviewHttp
 from rota.jobs.remote import RemoteJob
@@ -49,8 +50,8 @@ from rota.protocol.problems import InvalidRequest, Problem
 from rota.registry.http import RegistryHttp
 from rota.registry.remote import RemoteRegistry
 from rota.registry.service import RegistryService
-from rota.scheduler import loop as scheduler
-from rota.scheduler import timekeeper
+from rota.scheduler.policies import Policies
+from rota.scheduling import scheduling
 from rota.settings import Settings
 from rota.storage.blobs import FolderBlobs, folder_of_blobs
 from rota.storage.disk import Disk
@@ -98,6 +99,7 @@ class House:
         self._calendar: Calendar | None = None
         self._deliveries: Deliveries | None = None
         self._closes: list[Callable[[], None]] = []
+        self._policies: Policies | None = None
         self.disk = _disk(options, settings, self._only)
         self._build()
 
@@ -137,11 +139,10 @@ class House:
             self._tasks.append(gateway.watch)
             self._endpoints += GatewayHttp(gateway).endpoints()
         if "scheduler" in self._only:
-            self._tasks.append(lambda: scheduler.run(job, self._world))
             calendar = self._calendar or RemoteSchedules(self._peer("ROTA_JOBS_URL"))
-            self._tasks.append(lambda: timekeeper.keep(calendar, self._world))
             deliveries = self._deliveries or RemoteDeliveries(self._peer("ROTA_JOBS_URL"))
-            self._tasks.append(outgoing.post(self._settings, deliveries, self._world).run)
+            tasks, self._policies = scheduling(self._settings, self._world, job, calendar, deliveries)
+            self._tasks += tasks
 
     def _jobs(self) -> JobService:
         database = self._database("rota.db", "jobs")
@@ -164,14 +165,7 @@ class House:
             await self._tokens(environments)
             await jobs.start()
 
-        states = Gauge("rota_jobs", "Jobs that have not ended, by state", ["state"], registry=self._metrics)
-
-        async def measure() -> None:
-            counts = await store.counts()
-            for state in ("waiting", "queued", "assigned", "running"):
-                states.labels(state).set(counts.get(state, 0))
-
-        self._measures.append(measure)
+        self._measures.append(jobs_by_state(store, self._metrics))
         self._starts.append(start)
         self._tasks += [lambda: sweep(jobs, self._world), jobs.porter.run]
         self._endpoints += EnvironmentsHttp(environments).endpoints()
@@ -265,6 +259,8 @@ class House:
                 stack.callback(database.stop)
             for peer in self._peers:
                 stack.push_async_callback(peer.close)
+            if self._policies is not None:
+                stack.push_async_callback(self._policies.close)
             for start in self._starts:
                 await start()
             tasks = [asyncio.create_task(task()) for task in self._tasks]

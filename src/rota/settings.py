@@ -53,6 +53,12 @@ SETTINGS = (
     Setting("ROTA_WEBHOOK_GIVE_UP_S", "259200", "seconds", "How long a delivery is tried before it is dead."),
     Setting("ROTA_DELIVERIES_AGE_S", "86400", "seconds", "How long deliveries that arrived are shown."),
     Setting("ROTA_DEAD_DELIVERIES_AGE_S", "2592000", "seconds", "How long dead deliveries are kept, to be re-sent."),
+    Setting(
+        "ROTA_POLICY_URLS", "", "NAME=URL …",
+        "Outside schedulers, by the names that specs give as their `policy`; https, or this machine.",
+    ),
+    Setting("ROTA_POLICY_SECRETS", "", "NAME=whsec_…", "What the questions to each of them are signed with."),
+    Setting("ROTA_POLICY_TIMEOUT_S", "5", "seconds", "How long a policy may take for one answer."),
     Setting("ROTA_HEAD_TIMEOUT_S", "15", "seconds", "How long a connection may take for a request's head."),
     Setting("ROTA_BODY_TIMEOUT_S", "60", "seconds", "How long an upload may bring (almost) nothing; then it is cut."),
 )  # fmt: skip
@@ -118,6 +124,18 @@ class Settings:
         if not 0 < duration_s < most_s:
             raise InvalidRequest.of(variable, f"`{value}` is not a number of seconds above 0 and below {most_s:g}")
         return duration_s
+
+    def pairs(self, variable: str) -> dict[str, str]:
+        """The value as names and what is theirs: `NAME=…`, separated by spaces."""
+        found: dict[str, str] = {}
+        for pair in (self.text(variable) or "").split():
+            name, equals, value = pair.partition("=")
+            if not (name and equals and value):
+                raise InvalidRequest.of(variable, "is written NAME=…, with a space between two of them")
+            if name in found:
+                raise InvalidRequest.of(variable, f"names `{name}` twice")
+            found[name] = value
+        return found
 
     def is_on(self, variable: str) -> bool:
         """The value as yes or no."""

@@ -139,9 +139,9 @@ def test_a_spec_that_could_not_work_is_refused_by_its_fields_name(place: Place, 
 
 
 LATER = {
-    "secrets": ["KEY"], "image": "alpine", "retry": {"max_attempts": 3}, "needs": ["x"],
+    "secrets": ["KEY"], "image": "alpine", "needs": ["x"],
     "on_unmet": "run", "concurrency": {"group": "g", "limit": 1}, "matrix": {"os": ["a", "b"]}, "array": 3,
-    "include": [], "exclude": [], "max_parallel": 2, "success_exit_codes": [0, 1],
+    "include": [], "exclude": [], "max_parallel": 2,
 }  # fmt: skip
 
 

@@ -8,11 +8,13 @@ import pytest
 
 from participants.test_overdue import KEPT, STOPPED, WORKER, House
 from rota.jobs.service import LEASE_S
+from rota.protocol.decide import Decision
 from rota.protocol.enrol import Enrol
 from rota.protocol.environment import CreateCredential, TokenKind
 from rota.protocol.ids import JobId
 from rota.protocol.spec import ENVIRONMENT, Spec
 from rota.protocol.states import AttemptState, JobState
+from stores.bench import NOW, report
 
 HOURS_2 = timedelta(hours=2)
 STEPS = pytest.mark.parametrize("step", [HOURS_2, -HOURS_2], ids=["forward", "back"])
@@ -84,6 +86,27 @@ async def test_a_detach_timeout_ends_neither_early_nor_late_also_over_a_restart(
     await house.swept(1)
 
     assert await house.state(attempt) == AttemptState.LOST
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["", "restart"])
+async def test_a_clock_set_back_makes_no_pause_before_a_try_longer(house: House, wall: Wall, *, restarts: bool) -> None:
+    """Found by the simulation: seed 387."""
+    offer = await house.offered(STOPPED)
+    await house.store.finish(WORKER.worker_id, [report(offer.attempt_id, exit_code=1)], NOW)
+    await house.service.porter.open_gate()
+    again = Decision(offer.job_id, offer.attempt_id, JobState.FINISHED, None, delay_s=5)
+    await house.service.decide([again])
+    assert await house.service.porter.open_gate() == pytest.approx(5, abs=1)
+    wall.step = -HOURS_2
+    if restarts:
+        await house.restarted()
+
+    left_s = await house.service.porter.open_gate()
+
+    assert left_s == pytest.approx(5, abs=1)
+    wall.step += timedelta(seconds=6)
+    await house.service.porter.open_gate()
+    assert (await house.asked(None)).number == 2
 
 
 @STEPS

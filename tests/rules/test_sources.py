@@ -18,6 +18,7 @@ SLEEPS_HERE = {"tests/waiting.py"}
 CATCHES_ALL_HERE = {
     "bench/peers.py",  # whatever goes wrong with one system is said in its row, and the others are measured
     "src/rota/server.py",  # the last fence: whatever it was becomes `internal`, and the log has the rest
+    "src/rota/scheduler/policy_process.py",  # whatever a foreign policy raises is its failure, and is told as that
     "src/rota/worker/daemon.py",  # as above: the worker goes on, and says what it met
     "src/rota/storage/sqlite/writer.py",  # what a statement raised is raised again where it was asked for
 }

@@ -20,7 +20,7 @@ QUEUE_TIMEOUT_S = 6.0
 
 _SCRIPT = """
 PRAGMA temp_store = MEMORY;
-CREATE TEMP TABLE moved (number INTEGER PRIMARY KEY, kind TEXT, id TEXT, before TEXT, row TEXT, a, b, c, d, e);
+CREATE TEMP TABLE moved (number INTEGER PRIMARY KEY, kind TEXT, id TEXT, before TEXT, row TEXT, a, b, c, d, e, f, g);
 CREATE TEMP TRIGGER attempt_made AFTER INSERT ON main.attempt BEGIN
   INSERT INTO moved (kind, id, before, row, a, b, c, d)
   VALUES ('attempt', NEW.id, NULL, NEW.state, NEW.job_id, NEW.number, NEW.finish_digest, NEW.result); END;
@@ -28,14 +28,16 @@ CREATE TEMP TRIGGER attempt_moved AFTER UPDATE OF state, finish_digest, result, 
   INSERT INTO moved (kind, id, before, row, a, b, c, d)
   VALUES ('attempt', NEW.id, OLD.state, NEW.state, NEW.job_id, NEW.number, NEW.finish_digest, NEW.result); END;
 CREATE TEMP TRIGGER job_made AFTER INSERT ON main.job BEGIN
-  INSERT INTO moved (kind, id, before, row, a, b, c, d, e)
-  VALUES ('job', NEW.id, NULL, NEW.state, NEW.attempt_id, NEW.tries, NEW.losses, NEW.lapses, NEW.verdict); END;
+  INSERT INTO moved (kind, id, before, row, a, b, c, d, e, f)
+  VALUES ('job', NEW.id, NULL, NEW.state, NEW.attempt_id, NEW.tries, NEW.losses, NEW.lapses, NEW.verdict,
+          NEW.spec ->> '$.retry.max_attempts'); END;
 CREATE TEMP TRIGGER job_moved AFTER UPDATE OF state, tries, losses, lapses, verdict, attempt_id ON main.job BEGIN
-  INSERT INTO moved (kind, id, before, row, a, b, c, d, e)
-  VALUES ('job', NEW.id, OLD.state, NEW.state, NEW.attempt_id, NEW.tries, NEW.losses, NEW.lapses, NEW.verdict); END;
+  INSERT INTO moved (kind, id, before, row, a, b, c, d, e, f, g)
+  VALUES ('job', NEW.id, OLD.state, NEW.state, NEW.attempt_id, NEW.tries, NEW.losses, NEW.lapses, NEW.verdict,
+          NEW.spec ->> '$.retry.max_attempts', NEW.message); END;
 """
 
-_MOVED = "SELECT kind, id, before, row, a, b, c, d, e FROM moved ORDER BY number"
+_MOVED = "SELECT kind, id, before, row, a, b, c, d, e, f, g FROM moved ORDER BY number"
 _ATTEMPT_MOVES = {
     AttemptState.ASSIGNED: {
         AttemptState.RUNNING, AttemptState.REFUSED, AttemptState.FINISHED, AttemptState.CANCELLED, AttemptState.LOST,
@@ -80,6 +82,15 @@ class JobRow:
     """How often a person's retry was granted."""
     since: float = 0.0
     """When it was submitted, or was granted its last retry."""
+    tries_max: int | None = None
+    """What its spec allows; None: it says nothing."""
+    tries_before: int = 0
+    """Tries before a person's last retry."""
+
+    @property
+    def losses_max(self) -> int:
+        """So many of its tries may be lost."""
+        return LOSSES_MAX if self.tries_max is None else max(LOSSES_MAX, self.tries_max)
 
     @property
     def is_over(self) -> bool:
@@ -133,7 +144,7 @@ class Ledger:
         return one
 
     def _attempt(self, attempt: str, before: str | None, state: AttemptState, row: tuple[Any, ...]) -> None:
-        job, number, digest, result, _ = row
+        job, number, digest, result, *_ = row
         known = self.attempts.get(attempt)
         if before is None or known is None:
             self._new_attempt(attempt, job, number, state)
@@ -175,38 +186,52 @@ class Ledger:
         self.given(attempt)
 
     def _job(self, job: str, before: str | None, state: JobState, row: tuple[Any, ...]) -> None:
-        attempt, tries, losses, lapses, verdict = row
-        now = JobRow(state, attempt, tries, losses, lapses, verdict, since=self._now())
+        attempt, tries, losses, lapses, verdict, tries_max, message = row
+        now = JobRow(state, attempt, tries, losses, lapses, verdict, since=self._now(), tries_max=tries_max)
         known = self.jobs.get(job)
         self.jobs[job] = now
         if before is None or known is None:
             return
         now.cancelled_at, now.may_retry, now.runs = known.cancelled_at, known.may_retry, known.runs
+        now.tries_before = known.tries_before
         if JobState(before) not in ENDED or state == before:
             now.since = known.since
         self._check_counts(job, JobState(before), known, now)
         if state != before and (JobState(before), state) not in _JOB_MOVES:
             self._fail("I-4 no way back", f"job {job} went from {before} to {state}")
-        if JobState(before) in ENDED and state != before:
+        by_scheduler = before == JobState.FINISHED and state is JobState.WAITING and message is not None
+        if by_scheduler:
+            if known.verdict is not None or tries_max is None:
+                self._fail("I-4 no way back", f"job {job} is tried again: verdict {known.verdict}, tries {tries_max}")
+        elif JobState(before) in ENDED and state != before:
             if not known.may_retry:
                 self._fail("I-4 no way back", f"job {job} left {before} though nobody asked for a retry")
             now.may_retry, now.cancelled_at = False, None
             now.runs += 1
+            now.tries_before = tries
         elif known.verdict is not None and verdict != known.verdict:
             self._fail("I-3 a verdict never changes", f"job {job}: {known.verdict} became {verdict}")
 
     def _check_counts(self, job: str, before: JobState, known: JobRow, now: JobRow) -> None:
         """Of tries, and of seconds."""
-        tries, losses, lapses = now.tries, now.losses, now.lapses
+        tries, losses = now.tries, now.losses
         waited_s = self._now() - now.since
         if now.state is JobState.EXPIRED and now.state != before and waited_s < QUEUE_TIMEOUT_S - self.slack_s:
             self._fail("I-8 nothing ends early", f"job {job} expired {waited_s:.3f} s after it came")
         if now.state is JobState.QUEUED and tries != known.tries:
             self._fail("I-8 what did not run does not count", f"job {job} is queued after {before} with {tries} tries")
-        if tries - known.tries not in {0, 1} or losses > LOSSES_MAX or lapses > LAPSES_MAX:
-            self._fail("I-8 no more tries than allowed", f"job {job}: {tries} tries, {losses} lost, {lapses} lapsed")
-        if (before, now.state) == (JobState.WAITING, JobState.QUEUED) and losses >= LOSSES_MAX:
+        self._count(job, known, now)
+        if (before, now.state) == (JobState.WAITING, JobState.QUEUED) and losses >= now.losses_max:
             self._fail("I-8 no more tries than allowed", f"job {job} is tried again after {losses} losses")
+
+    def _count(self, job: str, known: JobRow, now: JobRow) -> None:
+        """No more tries, losses and lapses than the spec and the rules allow."""
+        if now.tries - known.tries not in {0, 1} or now.losses > now.losses_max or now.lapses > LAPSES_MAX:
+            counts = f"{now.tries} tries, {now.losses} lost, {now.lapses} lapsed"
+            self._fail("I-8 no more tries than allowed", f"job {job}: {counts}")
+        if now.tries_max is not None and now.tries - now.tries_before > now.tries_max:
+            made = now.tries - now.tries_before
+            self._fail("I-8 no more tries than allowed", f"job {job}: {made} tries of {now.tries_max}")
 
     def _agree(self, job: str) -> None:
         """A job is held exactly while its present attempt is."""

@@ -138,6 +138,9 @@ class FarJob(Far):
     async def decide(self, decisions: Sequence[Decision]) -> None:
         await self.ask("decide", lambda job: job.decide(decisions), decisions)
 
+    async def announce(self, policies: Sequence[str]) -> None:
+        await self.ask("policies", lambda job: job.announce(policies), policies)
+
 
 class FarFleet(Far):
     """See `rota.protocol.participants.Fleet`; only what the Job service's own messages need."""

@@ -8,6 +8,7 @@ from rota.protocol.environment import Caller, CallerKind
 from rota.protocol.ids import CredentialId, JobId
 from rota.protocol.job import Job
 from rota.protocol.problems import Conflict, Problem
+from rota.protocol.retry import Backoff, Retry, RetryReason, Rule
 from rota.protocol.spec import InputFile, Spec
 from rota.protocol.wire import encode, to_base64
 from simulation.execution import Plan, input_of
@@ -117,6 +118,17 @@ def wishes(chance: random.Random, workers: int) -> list[Wish]:
     return made
 
 
+def _retry(chance: random.Random) -> Retry | None:
+    if chance.random() < 0.6:
+        return None
+    failed = Rule(exit_codes=[3], max=chance.choice((None, 1, 2)))
+    lost = Rule(reasons=[RetryReason.LOST], delay_s=0.5)
+    backoff = Backoff(chance.choice((0.0, 0.1, 1.0)), 2.0, 3.0, chance.choice((0.0, 0.5, 1.0)))
+    refused = Rule(reasons=[RetryReason.REFUSED], delay_s=0.2, max=3)
+    on = chance.choice((None, [failed], [failed, lost], [failed, refused]))
+    return Retry(chance.randint(1, 4), on, chance.choice((None, backoff)))
+
+
 def _spec(chance: random.Random) -> Spec:
     sizes = (10, 300, 5000, 40_000) if chance.random() < 0.8 else (90_000, 200_000, 350_000)
     log = [chance.choice(sizes) for _ in range(chance.randint(0, 3))]
@@ -133,4 +145,5 @@ def _spec(chance: random.Random) -> Spec:
         timeout_s=chance.choice((None, None, None, 3.0)),
         queue_timeout_s=chance.choice((None, None, None, None, QUEUE_TIMEOUT_S)), priority=chance.choice((0, 0, 5)),
         lease_policy="stop" if detach_timeout_s is None else "keep", detach_timeout_s=detach_timeout_s,
+        retry=_retry(chance),
     )  # fmt: skip

@@ -25,6 +25,7 @@ NOW = "2026-11-23T12:00:00.000000Z"
 KEY = QueueKey("default", "process", {})
 EMPTY = hashlib.sha256().hexdigest()
 
+HAS_RULE = '{"command": ["true"], "retry": {"max_attempts": 2, "on": [{"reasons": ["refused"]}]}}'
 WORLD = SystemWorld()
 
 
@@ -102,7 +103,9 @@ class Bench:
         }
         if move is Move.ASSIGN:
             await self.claim(worker=BERT)
-        elif move is Move.REFUSE:
+        elif move in {Move.REFUSE, Move.ASK}:
+            changed = HAS_RULE if move is Move.ASK else None
+            await self.rows("UPDATE job SET spec = coalesce(:spec, spec) WHERE id = :job", job=job, spec=changed)
             await self.store.refuse(ANNA, [(attempt, "no room")], NOW)
         elif move is Move.START:
             await self.store.start(ANNA, [attempt])

@@ -15,9 +15,10 @@ from rota.storage.sqlite.candidates import SQL as TURNS
 from rota.storage.sqlite.candidates import candidates
 from rota.storage.sqlite.gate import SQL as GATE
 from rota.storage.sqlite.job_moves import SQL as JOBS
+from rota.storage.sqlite.refusals import SQL as RETRIES
 from stores.bench import ANNA, BERT, KEY, NOW, Bench
 
-SQL = JOBS | GATE
+SQL = JOBS | GATE | RETRIES
 
 BESIDE_THE_MOVES = (
     "requested", "start_attempt", "refuse_attempt", "finish_attempt", "lose_attempt", "held", "attempt", "attempts",

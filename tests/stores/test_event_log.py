@@ -20,6 +20,7 @@ ALL = Wanted()
 TOLD = {
     Move.ASSIGN: [EventType.JOB_ASSIGNED],
     Move.REFUSE: [EventType.JOB_REFUSED],
+    Move.ASK: [EventType.JOB_REFUSED],
     Move.START: [EventType.JOB_RUNNING],
     Move.FINISH: [EventType.JOB_FINISHED],
     Move.STOP: [EventType.JOB_CANCELLED],

@@ -24,6 +24,7 @@ OWNERS = {
         "turn",
         "submitter",
         "schedule",
+        "retried",
     },
     "event_log.sql": {"event", "event_log"},
     "webhooks.sql": {"webhook", "delivery", "routed"},
@@ -31,7 +32,9 @@ OWNERS = {
     "workers.sql": {"worker", "acknowledgement"},
     "tallies.sql": {"tally", "depth"},
 }
-LOOKED_AFTER = dict.fromkeys(("upkeep.sql", "gate.sql", "turns.sql", "placement.sql", "schedules.sql"), "jobs.sql")
+LOOKED_AFTER = dict.fromkeys(
+    ("upkeep.sql", "gate.sql", "turns.sql", "placement.sql", "schedules.sql", "retries.sql"), "jobs.sql"
+)
 """Statements that look after another file's tables."""
 COUNTED = {
     "tallies.sql": OWNERS["jobs.sql"],
@@ -82,6 +85,7 @@ def test_an_owners_statements_touch_its_own_tables_only(file: str) -> None:
         ("placement.sql", "jobs"),
         ("schedules.sql", "jobs"),
         ("webhooks.sql", "jobs"),
+        ("retries.sql", "jobs"),
     ],
 )
 def test_every_statement_is_one_that_sqlite_takes_and_is_used(file: str, schema: str, tmp_path: Path) -> None:

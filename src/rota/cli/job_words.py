@@ -4,12 +4,12 @@ import shlex
 
 import click
 
-from rota.cli.exit_codes import Code, of_job
+from rota.cli.exit_codes import succeeded
 from rota.cli.output import BAD, GOOD
 from rota.cli.quantities import say_duration
 from rota.cli.terminal import printable
 from rota.protocol.job import Job
-from rota.protocol.job_finished import Reason, Uncollected
+from rota.protocol.job_finished import Reason, Result, Uncollected
 from rota.protocol.states import JobState
 from rota.protocol.wire import parse_timestamp
 
@@ -18,12 +18,14 @@ NOT_EXECUTABLE = 126
 
 def closing_line(job: Job) -> str:
     """`✗ exit 3 after 0.2 s      again: rota retry last      what happened: rota flow last`."""
-    good = of_job(job) == Code.OK
+    good = succeeded(job)
     mark = click.style(GOOD, fg="green") if good else click.style(BAD, fg="red")
     words = f"  {mark} {how_it_ended(job)}"
     duration_s = run_time_s(job)
     if duration_s is not None:
         words += f" after {say_duration(duration_s)}"
+    if job.message and job.state is JobState.FINISHED:
+        words += f" ({printable(job.message)})"
     return words if good else f"{words}      again: rota retry last      what happened: rota flow last"
 
 
@@ -41,9 +43,13 @@ def not_executable(job: Job) -> str | None:
 
 def how_it_ended(job: Job) -> str:
     """`exit 3`, `killed by SIGKILL`, `timed out`, `lost: …`."""
-    result = job.result
-    if job.state in {JobState.LOST, JobState.EXPIRED} or result is None:
+    if job.state in {JobState.LOST, JobState.EXPIRED} or job.result is None:
         return f"{job.state}: {printable(job.message)}" if job.message else str(job.state)
+    return in_words(job.result, job.message)
+
+
+def in_words(result: Result, message: str | None = None) -> str:
+    """`exit 3`, `killed by SIGKILL`, `timed out`. `message` says why it was cancelled."""
     words = {
         Reason.EXITED: f"exit {result.exit_code}",
         Reason.SIGNALED: f"killed by {result.signal}",
@@ -54,7 +60,7 @@ def how_it_ended(job: Job) -> str:
     }[result.reason]
     said = result.message if result.reason in {Reason.NOT_STARTED, Reason.OUT_OF_MEMORY} else None
     if result.reason is Reason.CANCELLED:
-        said = job.message
+        said = message
     return f"{words}: {printable(said).rstrip('.')}" if said else words
 
 

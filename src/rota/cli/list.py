@@ -9,10 +9,13 @@ from rota.cli.context import Settings
 from rota.cli.job_table import age, exit_of, place_of, state_of, what
 from rota.cli.quantities import read_duration
 from rota.cli.spec_options import pairs
-from rota.protocol.states import JobState, Verdict
+from rota.cli.terminal import printable
+from rota.protocol.states import ENDED, JobState, Verdict
 from rota.protocol.wire import parse_timestamp, timestamp
 
 LIMIT = 20
+TOLD_MAX = 5
+"""Of so many jobs that have not ended it is told why they do not go on."""
 
 
 @click.command(
@@ -70,6 +73,8 @@ def command(settings: Settings, /, *, states: tuple[str, ...], limit: int, quiet
         now = datetime.now(UTC)
         rows = [[job.id, state_of(job), age(job, now), exit_of(job), place_of(job), what(job)] for job in jobs]
         out.table(["ID", "STATE", "AGE", "EXIT", "ENVIRONMENT", "WHAT"], rows)
+        for job in [job for job in jobs if job.message and job.state not in ENDED][:TOLD_MAX]:
+            out.say(f"  {job.id} {job.state}: {printable(job.message or '')}")
     else:
         out.say("No jobs." if not given and not states else "No such jobs.")
 

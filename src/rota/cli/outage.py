@@ -11,6 +11,7 @@ from rota.cli.context import OUTAGE_S, Settings
 from rota.cli.failure import Failure
 from rota.cli.quantities import Duration, say_duration
 from rota.cli.terminal import printable
+from rota.protocol.job import Job
 from rota.protocol.problems import RateLimited, Unavailable
 
 if TYPE_CHECKING:
@@ -54,7 +55,15 @@ def outlasted(client: "AsyncClient", settings: Settings, again: str) -> Iterator
         else:
             out.say(f"  {server} is away ({printable(why)}); asking it again for up to {bound}; the job goes on")
 
+    told: set[str] = set()
+
+    def undecided(job: Job) -> None:
+        if job.id not in told:
+            told.add(job.id)
+            out.say(f"  {job.id} has ended; it waits for the scheduler's word on what follows")
+
     client.outage.tell = tell
+    client.undecided.tell = undecided
     try:
         yield
     except (NotReached, Unavailable, RateLimited):

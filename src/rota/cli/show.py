@@ -7,12 +7,12 @@ import click
 from rota.cli.command import Command
 from rota.cli.context import Settings
 from rota.cli.job_table import place_of, state_of, what
-from rota.cli.job_words import how_it_ended, run_time_s, uncollected
+from rota.cli.job_words import how_it_ended, in_words, run_time_s, uncollected
 from rota.cli.output import Output, marked
 from rota.cli.quantities import say_duration, say_size
 from rota.cli.terminal import printable
 from rota.protocol.job import Artifact, Job
-from rota.protocol.states import ENDED
+from rota.protocol.states import ENDED, JobState
 from rota.protocol.wire import encode
 
 
@@ -42,7 +42,7 @@ def write(out: Output, job: Job, artifacts: list[Artifact]) -> None:
     for name, text in facts(job):
         out.data(f"{name:12} {text}")
     for attempt in job.attempts:
-        reason = f"  {printable(attempt.result.message)}" if attempt.result and attempt.result.message else ""
+        reason = f"  {in_words(attempt.result)}" if attempt.result else ""
         number = f"attempt {attempt.number}"
         out.data(f"{number:12} {marked(attempt.state)}  on {printable(attempt.worker_id)}{reason}")
         for problem in attempt.problems:
@@ -58,8 +58,10 @@ def facts(job: Job) -> Iterator[tuple[str, str]]:
     yield "what", what(job)
     if job.state in ENDED:
         yield "ended", how_it_ended(job)
-    elif job.message:
+    if job.message and (job.state not in ENDED or job.state is JobState.FINISHED):
         yield "why", printable(job.message)
+    elif job.state in ENDED and not job.is_over:
+        yield "why", "waits for the scheduler's word on what follows"
     duration_s = run_time_s(job)
     if duration_s is not None:
         yield "ran", say_duration(duration_s)

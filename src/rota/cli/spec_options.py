@@ -14,6 +14,7 @@ from rota.cli.door import is_text, legible
 from rota.cli.moments import Ahead
 from rota.cli.placement_options import placement_options, resources, wants
 from rota.cli.quantities import Duration
+from rota.cli.retry_options import codes_of, retry_of, retry_options
 from rota.protocol.paths import check_path
 from rota.protocol.problems import InvalidRequest
 
@@ -48,6 +49,11 @@ class SpecOptions:
     tag: tuple[str, ...]
     lease_policy: str | None
     detach_timeout: float | None
+    retries: int | None
+    retry_on: tuple[str, ...]
+    backoff: float | None
+    success_exit: tuple[str, ...]
+    policy: str | None
     not_before: str | None = None
     deadline: str | None = None
 
@@ -83,6 +89,7 @@ def spec_options(function: F) -> F:
             option("--deadline", metavar="TIME", type=Ahead(),
                    help="What has not ended by then is ended: a time, or how long from now."),
             option("--tag", metavar=PAIR, multiple=True, help="A tag to find the job by. Repeatable."),
+            retry_options,
         ]
     ):  # fmt: skip
         function = decorate(function)
@@ -115,6 +122,9 @@ def make_spec(options: SpecOptions, environ: Mapping[str, str]) -> dict[str, Any
         "tags": pairs("--tag", options.tag),
         "not_before": options.not_before,
         "deadline": options.deadline,
+        "retry": retry_of(options.retries, options.retry_on, options.backoff),
+        "success_exit_codes": codes_of(options.success_exit),
+        "policy": options.policy,
     }
     return {field: value for field, value in spec.items() if value is not None and value not in ({}, [])}
 

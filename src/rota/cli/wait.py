@@ -10,6 +10,7 @@ from rota.cli.exit_codes import Code, of_jobs
 from rota.cli.outage import outage_option, outlasted
 from rota.cli.quantities import Duration
 from rota.protocol.job import Job
+from rota.protocol.states import ENDED
 
 AT_ONCE = 32
 """How many jobs are asked about at the same time; the others have ended meanwhile, or wait their turn."""
@@ -59,6 +60,8 @@ def command(ctx: click.Context, job_ids: tuple[str, ...], *, wait_timeout: float
                 async with few:
                     job = await client.job(job_id)  # a server that was never there is not waited for
                     with outlasted(client, settings, f"rota wait {' '.join(ids)}"):
+                        if job.state in ENDED and not job.ended:
+                            client.undecided.tell(job.data)
                         return (job if job.ended else await job.wait()).data
 
             try:

@@ -13,12 +13,15 @@ from rota.cli.exit_codes import Code, of_job
 from rota.cli.failure import Failure
 from rota.cli.job_words import closing_line, not_executable, uncollected
 from rota.cli.output import Output, for_a_reader, is_terminal
-from rota.cli.terminal import Cleaner
+from rota.cli.terminal import Cleaner, printable
 from rota.client import AsyncClient, AsyncJob, LogStream
+from rota.protocol import job as protocol
 from rota.protocol.problems import Conflict
+from rota.protocol.states import HELD, AttemptState
 
 QUESTION = "  Ctrl-C: [c]ancel the job, [l]eave it running, or [g]o on watching?"
 ANSWERS = ("cancel", "leave", "go")
+NOT_BEFORE = HELD | {AttemptState.REFUSED}
 UNCOLLECTED_MAX = 20
 """How many files that could not be brought back are told one by one."""
 
@@ -101,7 +104,7 @@ class Watch:
 
     async def to_its_end(self, job: AsyncJob, interrupts: Interrupts) -> int:
         """Show the log until the job has ended or is left; returns the exit code."""
-        stream = job.follow()
+        stream = job.follow(begun(job.data))
         try:
             if not await self.show(job, stream, interrupts) or not await self.waited(job, interrupts):
                 self.out.complain(
@@ -141,6 +144,7 @@ class Watch:
     async def show(self, job: AsyncJob, stream: LogStream, interrupts: Interrupts) -> bool:
         """Write the log out; False where a person wanted to see no more of it."""
         writer, attempt = LogWriter(), stream.attempt
+        stream.on_wait = lambda waits: self.out.say(f"  {printable(waits.message)}")
         coming = asyncio.ensure_future(anext(stream, None))
         stop = asyncio.ensure_future(interrupts.event.wait())
         try:
@@ -180,6 +184,13 @@ class Watch:
             except Conflict:
                 self.out.say(f"  {job.id} has ended already")
         return choice != "leave"
+
+
+def begun(job: protocol.Job) -> int | None:
+    """From which try on its log is to be shown: from the next one, where several may follow each other."""
+    if not job.spec.awaits_verdict:
+        return None
+    return 1 + max((attempt.number for attempt in job.attempts if attempt.state not in NOT_BEFORE), default=0)
 
 
 def ask(interrupts: Interrupts) -> str:

@@ -156,8 +156,8 @@ class Client(Places):
     def save_log(self, job_id: str, to: BinaryIO, attempt: int | None = None) -> None:
         self._run(self._client.save_log(job_id, to, attempt))
 
-    def follow(self, job_id: str) -> Follow:
-        return Follow(self._background, self._client.follow(job_id))
+    def follow(self, job_id: str, from_attempt: int | None = None) -> Follow:
+        return Follow(self._background, self._client.follow(job_id, from_attempt))
 
     def events(
         self,
@@ -212,8 +212,8 @@ class Job(Snapshot):
     def log(self, attempt: int | None = None) -> bytes:
         return self._client.log(self.id, attempt)
 
-    def follow(self) -> Follow:
-        return self._client.follow(self.id)
+    def follow(self, from_attempt: int | None = None) -> Follow:
+        return self._client.follow(self.id, from_attempt)
 
     def artifacts(self) -> list[protocol.Artifact]:
         return self._client.artifacts(self.id)

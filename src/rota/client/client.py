@@ -64,6 +64,8 @@ class AsyncClient:
         self.outage = self._transport.outage
         """Whether a server that answered before is away; its `tell` may be set, to be told."""
         self._jobs = JobCalls(self._transport, outage_s)
+        self.undecided = self._jobs.undecided
+        """Its `tell` may be set, to be told of a job that is waited for and has ended, but may be tried again."""
         self._places = PlaceCalls(self._transport)
         self.upkeep = UpkeepCalls(self._transport)
         self.schedules = AsyncSchedules(self._transport)
@@ -129,9 +131,9 @@ class AsyncClient:
         params = {} if attempt is None else {"attempt": attempt}
         await self._transport.save(Call(method="GET", path=path_of(job_id, "/log"), params=params), to)
 
-    def follow(self, job_id: str) -> LogStream:
-        """The log's bytes as they are written, from the first one, until the job has ended."""
-        return LogStream(self._transport, JobId(job_id), self._jobs.outage_s)
+    def follow(self, job_id: str, from_attempt: int | None = None) -> LogStream:
+        """The log's bytes as they are written, until the job is over: the newest try's, or all from that number on."""
+        return LogStream(self._transport, JobId(job_id), self._jobs.outage_s, from_attempt)
 
     def events(
         self,

@@ -6,7 +6,7 @@ Only the event `end` ends it. A stream that stops without one was dropped, and i
 import base64
 import binascii
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -37,6 +37,13 @@ class End(Answer, frozen=True):
     result: Result | None = None
 
 
+class Waits(Answer, frozen=True):
+    """No worker has the job now, and it is not over: it waits for its next try, or for the scheduler's word."""
+
+    state: JobState
+    message: str
+
+
 class AttemptBegan(Answer, frozen=True):
     """From here on the log is that of this try, from its first byte."""
 
@@ -53,16 +60,20 @@ class Event:
 
 
 class LogStream:
-    """Iterates over the log's bytes as they come, from the first one written, until the job has ended.
+    """Iterates over the log's bytes as they come, from the first one written, until the job is over.
 
-    `attempt` is the try whose bytes come now, `end` how the job ended (None before), `breaks` how often the
-    connection was lost and resumed. Raises NotReached where the server stayed away for `outage_s` seconds.
+    It is the newest try's log, or with `from_attempt` those of all tries from that one on. `attempt` is the try whose
+    bytes come now, `end` how the job ended (None before), `breaks` how often the connection was lost and resumed.
+    `on_wait` is told when the job waits for another try, or for the scheduler to say whether there is one. Raises
+    NotReached where the server stayed away for `outage_s` seconds.
     """
 
-    def __init__(self, transport: Transport, job_id: JobId, outage_s: float) -> None:
+    def __init__(self, transport: Transport, job_id: JobId, outage_s: float, from_attempt: int | None = None) -> None:
         self.transport, self.job_id = transport, job_id
         self.attempt: int | None = None
         self.end: End | None = None
+        self.on_wait: Callable[[Waits], None] = lambda _: None
+        self._from_attempt = from_attempt
         self.breaks = 0
         self._last_id: str | None = None
         self._patience = Patience(transport.world, outage_s)
@@ -109,7 +120,7 @@ class LogStream:
         call = Call(
             method="GET",
             path=path_of(self.job_id, "/log"),
-            params={"encoding": "base64"},
+            params={"encoding": "base64"} | ({"from_attempt": str(self._from_attempt)} if self._from_attempt else {}),
             headers={"Accept": "text/event-stream"} | ({"Last-Event-ID": self._last_id} if self._last_id else {}),
             read_s=SILENCE_S,
         )
@@ -134,10 +145,13 @@ class LogStream:
                 number = read(event, AttemptBegan).number
                 elsewhere = resumed and number != self.attempt
                 self.attempt = number
+                self._from_attempt = number if self._from_attempt else None  # from where a dropped stream goes on
                 if elsewhere:  # our offset was that of another try: this one is read from its start
                     self._last_id = None
                     return
                 self._last_id = self._last_id if resumed else None
+            elif event.name == "waits":
+                self.on_wait(read(event, Waits))
             elif event.name == "message":
                 yield decode(event.data)
                 self._last_id = event.id or self._last_id

@@ -9,7 +9,7 @@ from rota.protocol import job as protocol
 from rota.protocol.flow import Flow
 from rota.protocol.ids import JobId
 from rota.protocol.job_finished import Result
-from rota.protocol.states import ENDED, JobState, Verdict
+from rota.protocol.states import JobState, Verdict
 
 if TYPE_CHECKING:
     from rota.client.client import AsyncClient
@@ -36,8 +36,8 @@ class Snapshot:
 
     @property
     def ended(self) -> bool:
-        """Whether only a retry moves it."""
-        return self.data.state in ENDED
+        """Whether only a person moves it again."""
+        return self.data.is_over
 
     @property
     def verdict(self) -> Verdict | None:
@@ -96,9 +96,9 @@ class AsyncJob(Snapshot):
         """What it has written so far."""
         return await self._client.log(self.id, attempt)
 
-    def follow(self) -> LogStream:
-        """What it writes, as it comes, until it has ended."""
-        return self._client.follow(self.id)
+    def follow(self, from_attempt: int | None = None) -> LogStream:
+        """What it writes, as it comes, until it is over: the newest try, or all from that number on."""
+        return self._client.follow(self.id, from_attempt)
 
     async def artifacts(self) -> list[protocol.Artifact]:
         """What it brought back."""

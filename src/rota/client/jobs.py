@@ -1,7 +1,7 @@
 """Jobs: submitted, listed, waited for, cancelled, tried again. Source: protocol.md, "Job service, the user's side"."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Literal, TypedDict, Unpack
 from urllib.parse import quote
 
@@ -42,6 +42,9 @@ class SpecFields(TypedDict, total=False):
     detach_timeout_s: float
     not_before: str
     deadline: str
+    retry: Mapping[str, Any]
+    success_exit_codes: Sequence[int | str]
+    policy: str
 
 
 class Filters(TypedDict, total=False):
@@ -66,11 +69,19 @@ def path_of(job_id: str, below: str = "") -> str:
         raise InvalidRequest.of("id", "is no valid text") from None
 
 
+class Undecided:
+    """A job that has ended, while the scheduler has not said whether another try follows: `tell` is told of it."""
+
+    def __init__(self) -> None:
+        self.tell: Callable[[protocol.Job], None] = lambda _: None
+
+
 class JobCalls:
     """The calls of `/api/v1/jobs` that answer with jobs."""
 
     def __init__(self, transport: Transport, outage_s: float) -> None:
         self.transport, self.outage_s = transport, outage_s
+        self.undecided = Undecided()
 
     async def submit(self, **spec: Unpack[SpecFields]) -> protocol.Job:
         """Submit one job. Repeated after a broken connection, it is still one job."""
@@ -128,8 +139,10 @@ class JobCalls:
         while True:
             left_s = HELD_S_MAX if deadline is None else max(0.0, deadline - world.monotonic())
             job = await self.held(job_id, min(HELD_S_MAX, left_s))
-            if job.state in ENDED:
+            if job.is_over:
                 return job
+            if job.state in ENDED:
+                self.undecided.tell(job)
             if deadline is not None and world.monotonic() >= deadline:
                 return None
 

@@ -10,6 +10,7 @@ from rota.jobs.flow import flow
 from rota.jobs.logs import Followed, LogEnd, LogPiece, LogSource, Ping, Switched
 from rota.jobs.service import JobService
 from rota.jobs.submit import Submitter, new_jobs
+from rota.jobs.tries import Begin, Tries, attempt_of
 from rota.protocol.environment import Caller, Environment
 from rota.protocol.flow import Flow
 from rota.protocol.get_job import Arrival
@@ -25,6 +26,8 @@ from rota.storage.stores.jobs import JobFilter, JobStore, Output, Repeatable
 from rota.world import World
 
 PING_EVERY_S = 15.0
+VERDICT_S = 2.0
+"""Within so long of an end its verdict is there, unless the scheduler is away."""
 
 
 class Desk:
@@ -52,6 +55,7 @@ class Desk:
         for spec, field in zip(specs, fields, strict=True):
             place = await self._environment(caller, spec.environment or default, f"{field}environment")
             shares[place.name] = place.shares
+            self._jobs.policies.check(spec.policy, f"{field}policy")
         by = Submitter(str(caller.credential_id), default, caller.tenant or "")
         made = new_jobs(specs, fields, by, shares, self._world, self._jobs.queue_clock)
         repeatable = None if key is None else Repeatable(by.submitted_by, key, hashlib.sha256(body).hexdigest())
@@ -78,19 +82,20 @@ class Desk:
         return found
 
     async def ended(self, caller: Caller, job: JobId, wait_s: float) -> Job:
-        """The job as soon as it has ended and is decided, or as it is when `wait_s` are over."""
+        """The job as soon as it is over and decided, or as it is when `wait_s` are over."""
         until_s = self._world.monotonic() + wait_s
         with self._jobs.changes.of(job) as changed:
             while True:
                 changed.clear()
                 found = await self.job(caller, job)
                 left_s = until_s - self._world.monotonic()
-                is_over = found.state in ENDED and found.verdict is not None
-                if is_over or left_s <= 0 or self._jobs.changes.is_closed:
+                is_decided = found.is_over and found.verdict is not None
+                if is_decided or left_s <= 0 or self._jobs.changes.is_closed:
                     return found
                 try:
-                    # The verdict comes right behind the end; while the scheduler is away nobody waits for it.
-                    await asyncio.wait_for(changed.wait(), min(left_s, 2.0) if found.state in ENDED else left_s)
+                    # The verdict comes right behind the end. While the scheduler is away nobody waits for it, but
+                    # where another try may follow.
+                    await asyncio.wait_for(changed.wait(), min(left_s, VERDICT_S) if found.is_over else left_s)
                 except TimeoutError:
                     return await self.job(caller, job)
 
@@ -130,47 +135,55 @@ class Desk:
 
     async def log(self, caller: Caller, job: JobId, number: int | None) -> LogSource:
         """The log of that try, or of the newest. Raises NotFound."""
-        source = await self._source(_attempt(await self.job(caller, job), number))
+        source = await self._source(attempt_of(await self.job(caller, job), number))
         await source.hold()
         return source
 
-    async def check_resumable(self, caller: Caller, job: JobId, number: int | None, offset: int) -> None:
-        """Raises NotFound; OffsetMismatch where the log has ended before `offset`, which therefore is another's."""
-        attempt = _attempt(await self.job(caller, job), number)
+    async def check_resumable(self, caller: Caller, job: JobId, begin: Begin) -> None:
+        """Raises NotFound; OffsetMismatch where the log has ended before the offset, which therefore is another's."""
+        found, offset = await self.job(caller, job), begin.offset
+        attempt = attempt_of(found, begin.number) if begin.first is None else Tries(found, begin).present(found)
         if attempt is None or attempt.state in HELD:
             return
         size_bytes = (await self._source(attempt)).size_bytes
         if offset > size_bytes:
             raise OffsetMismatch(f"The log has ended with {size_bytes} bytes; {offset} is behind them.", size_bytes)
 
-    async def follow(self, caller: Caller, job: JobId, number: int | None, offset: int) -> AsyncIterator[Followed]:
-        """The log from `offset` on, live, until the job (or that try) has ended; the end comes last."""
-        current: AttemptId | None = None
+    async def follow(self, caller: Caller, job: JobId, begin: Begin) -> AsyncIterator[Followed]:
+        """The log from where it is to begin, live, until the job (or the one try) is over; the end comes last."""
+        current, offset = AttemptId(""), begin.offset
+        said: str | None = None
         with self._jobs.changes.of(job) as changed:
+            tries = Tries(await self.job(caller, job), begin)
             while True:
                 changed.clear()
                 found = await self.job(caller, job)
-                attempt = _attempt(found, number)
-                if attempt is not None and attempt.attempt_id != current and _is_over_before(found, attempt, number):
-                    attempt = None  # the next one's log is what there is to follow
+                attempt = tries.present(found)
                 if attempt is not None and attempt.attempt_id != current:
-                    if current is not None:
-                        offset = 0
+                    offset = tries.offset(attempt)
                     yield Switched(attempt.number, offset)
                     current = attempt.attempt_id
                 source = await self._source(attempt)
                 async for piece in source.read(offset, source.size_bytes):
                     offset += len(piece)
                     yield LogPiece(offset, piece)
-                if found.state in ENDED or (number is not None and attempt is not None and attempt.state not in HELD):
+                if tries.go_on(found):
+                    continue
+                if tries.is_end(found):
                     yield LogEnd(found.state, found.verdict, found.result)
                     return
                 if self._jobs.changes.is_closed:
                     return  # without an end: the follower asks again, of who comes after
+                waits = tries.waits(found)
+                is_new = waits is not None and waits.message != said
+                if waits is not None and is_new and found.state not in ENDED:
+                    yield waits
+                    said, is_new = waits.message, False
                 try:
-                    await asyncio.wait_for(changed.wait(), PING_EVERY_S)
+                    await asyncio.wait_for(changed.wait(), VERDICT_S if is_new else PING_EVERY_S)
                 except TimeoutError:
-                    yield Ping()
+                    yield waits if waits is not None and is_new else Ping()
+                    said = said if waits is None else waits.message
 
     async def artifacts(self, caller: Caller, job: JobId) -> tuple[AttemptId | None, list[Artifact]]:
         """Of the newest try that ended with a result. Raises NotFound."""
@@ -232,19 +245,3 @@ class Desk:
             return await self._environments.environment(name)
         except NotFound:
             raise InvalidRequest.of(field, f"there is no environment `{name}`") from None
-
-
-def _is_over_before(job: Job, attempt: Attempt, number: int | None) -> bool:
-    """Whether the job goes on after this attempt, which nobody asked for by its number."""
-    return number is None and job.state not in ENDED and attempt.state not in HELD
-
-
-def _attempt(job: Job, number: int | None) -> Attempt | None:
-    """The newest try, or the newest with that number; a refusal has no log and is passed over."""
-    tries = [attempt for attempt in job.attempts if attempt.state is not AttemptState.REFUSED]
-    if number is None:
-        return tries[-1] if tries else None
-    for attempt in reversed(tries):
-        if attempt.number == number:
-            return attempt
-    raise NotFound(f"The job has no attempt {number}.")

@@ -14,6 +14,7 @@ from rota.jobs.archive import tar_gz
 from rota.jobs.desk import Desk
 from rota.jobs.draw import mermaid, plantuml
 from rota.jobs.sse import event_stream, resume_offset
+from rota.jobs.tries import Begin
 from rota.protocol.flow import Flow
 from rota.protocol.get_job import WAIT_S_MAX
 from rota.protocol.ids import JobId, WorkerId
@@ -50,8 +51,9 @@ class JobsHttp:
         """What is served, by whom it may be called."""
         jobs, one = "/api/v1/jobs", "/api/v1/jobs/{job_id}"
         workers = "/api/v1/workers"
-        log = {"attempt": "a try's number", "encoding": "base64, for event streams"}
-        wait = {"wait_s": f"0 to {WAIT_S_MAX}: answer when the job has ended, at the latest then"}
+        log = {"attempt": "a try's number", "from_attempt": "all tries from this one on, for event streams"}
+        log |= {"encoding": "base64, for event streams"}
+        wait = {"wait_s": f"0 to {WAIT_S_MAX}: answer when the job is over, at the latest then"}
         archive, artifact = f"{one}/artifacts.tar.gz", f"{one}/artifacts/{{path:path}}"
         return [
             Endpoint("POST", jobs, self.submit, "submit one spec, or {jobs: […]}", SUBMITTERS, SubmittedSpec, Job, 201),
@@ -107,21 +109,27 @@ class JobsHttp:
         return await self._desk.job(call.caller, _job(call))
 
     async def log(self, call: Call) -> Response:
-        asked = call.query("attempt", "encoding")
-        number = call.count("attempt", 0, 1, 2**31) if "attempt" in asked else None
+        asked = call.query("attempt", "from_attempt", "encoding")
+        number, first = (
+            call.count(name, 0, 1, 2**31) if name in asked else None for name in ("attempt", "from_attempt")
+        )
         if "text/event-stream" not in call.request.headers.get("accept", ""):
+            if first is not None:
+                raise InvalidRequest.of("from_attempt", "is for event streams; send Accept: text/event-stream")
             source = await self._desk.log(call.caller, _job(call), number)
             wanted = call.request.headers.get("range")
             return bytes_response(wanted, source.size_bytes, source.read, {}, "text/plain; charset=utf-8")
         encoding = asked.get("encoding", "text")
         if encoding not in {"text", "base64"}:
             raise InvalidRequest.of("encoding", "is `text` (the default) or `base64`")
-        offset = resume_offset(call.request.headers.get("last-event-id"))
+        if number is not None and first is not None:
+            raise InvalidRequest.of("from_attempt", "is given beside `attempt`, which is that try alone; leave one out")
+        begin = Begin(resume_offset(call.request.headers.get("last-event-id")), number, first)
         # What is not there is told before the stream begins.
-        await self._desk.check_resumable(call.caller, _job(call), number, offset)
-        followed = self._desk.follow(call.caller, _job(call), number, offset)
+        await self._desk.check_resumable(call.caller, _job(call), begin)
+        followed = self._desk.follow(call.caller, _job(call), begin)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        events = event_stream(followed, offset, in_base64=encoding == "base64")
+        events = event_stream(followed, begin.offset, in_base64=encoding == "base64")
         return StreamingResponse(events, 200, headers, media_type="text/event-stream")
 
     async def artifacts(self, call: Call) -> ArtifactList:

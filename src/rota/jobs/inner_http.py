@@ -12,6 +12,7 @@ from rota.protocol.get_job import Arrivals, GetJobForWorker, Given
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
+from rota.protocol.policy import Announcement
 from rota.protocol.problems import InvalidRequest
 from rota.protocol.refuse_job import Refusal, RefuseAccepted
 from rota.protocol.wire import Answer, Request, parse_offset
@@ -97,6 +98,7 @@ class JobsInnerHttp:
             Endpoint("POST", f"{base}/unstartable", self.unstartable, "not to start", SERVICES, ToStart, Unstartable),
             Endpoint("GET", f"{base}/ended", self.ended, "what ended", SERVICES, None, EndedJobs, queries=batch),
             Endpoint("POST", f"{base}/decide", self.decide, "what follows", SERVICES, Decisions),
+            Endpoint("POST", f"{base}/policies", self.announce, "the scheduler's policies", SERVICES, Announcement),
         ]
 
     async def get_job(self, call: Call) -> Given:
@@ -148,6 +150,10 @@ class JobsInnerHttp:
 
     async def decide(self, call: Call) -> Answered:
         await self._jobs.decide((await call.body(Decisions)).decisions)
+        return None
+
+    async def announce(self, call: Call) -> Answered:
+        await self._jobs.announce((await call.body(Announcement)).policies)
         return None
 
 

@@ -69,6 +69,13 @@ class Switched(msgspec.Struct, frozen=True):
     offset: int
 
 
+class Waits(msgspec.Struct, frozen=True):
+    """No worker has the job now, and it is not over: `message` says for what it waits."""
+
+    state: JobState
+    message: str
+
+
 class Ping(msgspec.Struct, frozen=True):
     """Nothing new, still here."""
 
@@ -81,4 +88,4 @@ class LogEnd(msgspec.Struct, frozen=True):
     result: Result | None
 
 
-Followed = LogPiece | Switched | Ping | LogEnd
+Followed = LogPiece | Switched | Waits | Ping | LogEnd

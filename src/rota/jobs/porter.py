@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from rota.protocol.ids import AttemptId
 from rota.protocol.problems import Problem
@@ -16,6 +17,7 @@ _RELEASED_MAX = 1000
 _LOOK_S = 30.0
 """At the latest: the wall clock, which `not_before` hangs on, may have been set meanwhile."""
 _AGAIN_S = 1.0
+_STEP_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ class Porter:
     ) -> None:
         self._store, self._world, self._note = store, world, note
         self._changed = asyncio.Event()
+        self._ahead_s: float | None = None
 
     def look(self) -> None:
         """Another job waits for a time; it may be the next one."""
@@ -36,11 +39,18 @@ class Porter:
     async def open_gate(self) -> float:
         """Let in whose time has come, once; returns for how many seconds nobody else's comes."""
         now = self._world.now()
+        if self._was_set_back(now):
+            await self._store.shorten_pauses(timestamp(now))
         released = await self._store.release_due(timestamp(now), _RELEASED_MAX)
         self._note([], released.outcomes)
         if released.next_ready_at is None:
             return _LOOK_S
         return min(_LOOK_S, max(0.0, (parse_timestamp(released.next_ready_at) - now).total_seconds()))
+
+    def _was_set_back(self, now: datetime) -> bool:
+        """Whether the wall clock was, since the last look; at the first look nobody knows."""
+        before_s, self._ahead_s = self._ahead_s, now.timestamp() - self._world.monotonic()
+        return before_s is None or self._ahead_s < before_s - _STEP_S
 
     async def run(self) -> None:
         """Until cancelled; what the store could not do now is done later."""

@@ -10,6 +10,7 @@ from rota.protocol.get_job import Arrivals, GetJobForWorker, Given
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
+from rota.protocol.policy import Announcement
 from rota.protocol.refuse_job import Refusal, RefuseAccepted
 
 _BASE = "/internal/v1"
@@ -69,6 +70,9 @@ class RemoteJob:
 
     async def decide(self, decisions: Sequence[Decision]) -> None:
         await self._peer.tell("POST", f"{_BASE}/decide", Decisions(list(decisions)))
+
+    async def announce(self, policies: Sequence[str]) -> None:
+        await self._peer.tell("POST", f"{_BASE}/policies", Announcement(list(policies)))
 
 
 def _bytes_of(what: str, worker: WorkerId, attempt: AttemptId, path: str | None) -> str:

@@ -11,11 +11,13 @@ from rota.jobs.deadlines import end_overdue
 from rota.jobs.follow import Changes
 from rota.jobs.leases import Lease, Leases
 from rota.jobs.overdue import SWEPT_MAX, Overdue
+from rota.jobs.policies import KnownPolicies
 from rota.jobs.porter import Porter
 from rota.jobs.queue import Arrived, Queues
 from rota.jobs.queue_clock import QueueClock
 from rota.jobs.reservations import Reservations
 from rota.jobs.retired import end_retired
+from rota.jobs.tails import with_tails
 from rota.protocol.decide import Decision, Ended
 from rota.protocol.get_job import Arrival, Arrivals, GetJobForWorker, Given
 from rota.protocol.heartbeat import Renewed
@@ -57,7 +59,7 @@ class JobService:
         self._undecided = asyncio.Event()
         self._undecided.set()
         self._closing = False
-        self.queues, self.queue_clock = Queues(store), QueueClock(world)
+        self.queues, self.queue_clock, self.policies = Queues(store), QueueClock(world), KnownPolicies()
         self.arrived = Arrived(int(world.now().timestamp() * 1_000_000))
         self.changes = Changes()
         self.fleet: Fleet | None = None  # the registry, which needs this service before it can be named here
@@ -184,18 +186,21 @@ class JobService:
     async def ended(self, limit: int, wait_s: float) -> list[Ended]:
         self._undecided.clear()
         found = await self._store.undecided(limit)
-        if found or wait_s <= 0:
-            return found
-        if self._closing:
-            raise Unavailable("The Job service is stopping.")
-        try:
-            await asyncio.wait_for(self._undecided.wait(), wait_s)
-        except TimeoutError:
-            return []
-        return await self._store.undecided(limit)
+        if not found and wait_s > 0:
+            if self._closing:
+                raise Unavailable("The Job service is stopping.")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._undecided.wait(), wait_s)
+            found = await self._store.undecided(limit)
+        return await with_tails(found, self._store, self._blobs)
+
+    async def announce(self, policies: Sequence[str]) -> None:
+        self.policies.announced(policies)
 
     async def decide(self, decisions: Sequence[Decision]) -> None:
-        self.note([], await self._store.decide(decisions, timestamp(self._world.now())))
+        outcomes = await self._store.decide(decisions, timestamp(self._world.now()))
+        await self.queues.learn([outcome.key for outcome in outcomes if outcome.key is not None])
+        self.note([], outcomes)
 
     async def lose(self, attempts: Sequence[AttemptId], why: str) -> None:
         """End these leases. The statement is guarded: a finish that came first wins."""

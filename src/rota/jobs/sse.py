@@ -7,7 +7,7 @@ Source: WHATWG HTML, "Server-sent events"; protocol.md, "/log".
 import codecs
 from collections.abc import AsyncIterator
 
-from rota.jobs.logs import Followed, LogEnd, LogPiece, Ping
+from rota.jobs.logs import Followed, LogEnd, LogPiece, Ping, Waits
 from rota.protocol.wire import encode, parse_offset, to_base64
 
 
@@ -33,6 +33,8 @@ async def event_stream(followed: AsyncIterator[Followed], offset: int, *, in_bas
             offset = told.offset
         elif isinstance(told, Ping):
             yield b": still here\n\n"
+        elif isinstance(told, Waits):
+            yield _event("waits", str(offset), encode(told).decode())
         elif isinstance(told, LogEnd):
             rest, _ = decoder.decode(b"", final=True)
             if rest:

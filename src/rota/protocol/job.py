@@ -7,7 +7,7 @@ from msgspec import Meta
 from rota.protocol.ids import AttemptId, JobId, WorkerId
 from rota.protocol.job_finished import Result, Uncollected
 from rota.protocol.spec import SPECS_MAX, Spec, SubmittedSpec
-from rota.protocol.states import AttemptState, JobState, Verdict
+from rota.protocol.states import ENDED, AttemptState, JobState, Verdict
 from rota.protocol.wire import Answer, Request, Sha256, Size, Timestamp
 
 LIST_MAX = 1000
@@ -35,7 +35,7 @@ class Attempt(Answer, frozen=True):
 
 
 class Job(Answer, frozen=True):
-    """`message` says why where the state alone does not (expired, lost).
+    """`message` says why where the state alone does not (expired, lost, tried again, refused time and again).
 
     `schedule` names the schedule that it is a run of, `due_at` the time that the run was due at.
     """
@@ -52,6 +52,11 @@ class Job(Answer, frozen=True):
     message: str | None = None
     schedule: str | None = None
     due_at: Timestamp | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing follows by itself: it has ended, and the verdict is there where the spec makes it wait."""
+        return self.state in ENDED and (self.verdict is not None or not self.spec.awaits_verdict)
 
 
 class JobList(Answer, frozen=True):

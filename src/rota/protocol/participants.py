@@ -84,6 +84,10 @@ class Job(Protocol):
         """Apply the scheduler's words, each at most once."""
         ...
 
+    async def announce(self, policies: Sequence[str]) -> None:
+        """The scheduler knows these policies, and no other."""
+        ...
+
 
 class Schedules(Protocol):
     """The Job service's schedules, as the scheduler sees them."""

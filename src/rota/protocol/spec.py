@@ -10,6 +10,7 @@ from rota.protocol.moments import wrong_moments
 from rota.protocol.paths import check_path
 from rota.protocol.problems import FieldError, InvalidRequest
 from rota.protocol.resources import Resources, wrong_resources
+from rota.protocol.retry import Codes, Retry, SubmittedRetry, wrong_retry
 from rota.protocol.wire import Answer, Base64, Sha256, Size, Timestamp, from_base64
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -34,8 +35,8 @@ SPECS_MAX = 10_000
 _LATER = "is not supported by this server yet; leave it out"
 LATER = dict.fromkeys(
     (
-        "secrets", "image", "retry", "needs", "on_unmet", "concurrency", "matrix", "array", "include",
-        "exclude", "max_parallel", "success_exit_codes",
+        "secrets", "image", "needs", "on_unmet", "concurrency", "matrix", "array", "include",
+        "exclude", "max_parallel",
     ),
     _LATER,
 )  # fmt: skip
@@ -76,6 +77,14 @@ class Spec(Answer, frozen=True, omit_defaults=True):
     detach_timeout_s: Seconds | None = None
     not_before: Timestamp | None = None
     deadline: Timestamp | None = None
+    retry: Retry | None = None
+    success_exit_codes: Codes | None = None
+    policy: Name | None = None
+
+    @property
+    def awaits_verdict(self) -> bool:
+        """Whether an end is not the job's before the scheduler has said so: another try may follow."""
+        return self.retry is not None or self.policy is not None
 
     @property
     def keep_s(self) -> float:
@@ -95,6 +104,7 @@ class SubmittedSpec(Spec, frozen=True, omit_defaults=True, forbid_unknown_fields
     requires: Mapping[str, SubmittedWanted] = {}
     prefers: Mapping[str, SubmittedWanted] = {}
     inputs: list[SubmittedInputFile] = []  # type: ignore[assignment]  # a list is never written to
+    retry: SubmittedRetry | None = None
 
 
 class Input(Answer, frozen=True):
@@ -139,7 +149,7 @@ def _wrong(spec: Spec) -> list[tuple[str, str]]:
     for index, pattern in enumerate(spec.artifacts):
         if not pattern or pattern.startswith("/") or ".." in pattern.split("/"):
             wrong.append((f"artifacts[{index}]", "is relative to the job's folder, without `..`, such as `out/**`"))
-    return wrong + _wrong_inputs(spec.inputs)
+    return [*wrong, *wrong_retry(spec.retry, spec.success_exit_codes), *_wrong_inputs(spec.inputs)]
 
 
 def _wrong_inputs(inputs: list[InputFile]) -> list[tuple[str, str]]:

@@ -55,6 +55,7 @@ class Move(Enum):
 
     ASSIGN = ("getJobForWorker", {JobState.QUEUED}, JobState.ASSIGNED)
     REFUSE = ("refuse job", {JobState.ASSIGNED}, JobState.QUEUED)
+    ASK = ("refuse job, for which its spec has a rule", {JobState.ASSIGNED}, JobState.WAITING)
     START = ("heartbeat", {JobState.ASSIGNED}, JobState.RUNNING)
     FINISH = ("jobFinished", _ASSIGNED_OR_RUNNING, JobState.FINISHED)
     STOP = ("jobFinished, cancelled", _ASSIGNED_OR_RUNNING, JobState.CANCELLED)

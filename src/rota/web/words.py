@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from rota.protocol.job import Attempt, Job
 from rota.protocol.job_finished import Reason, Result
 from rota.protocol.schedule import Schedule
-from rota.protocol.states import ENDED, JobState
+from rota.protocol.states import JobState
 from rota.protocol.wire import parse_timestamp
 
 GLYPHS = {
@@ -36,7 +36,7 @@ def ending(result: Result | None) -> str:
 
 def has_ended(job: Job) -> bool:
     """Whether nothing more will happen to it by itself."""
-    return job.state in ENDED
+    return job.is_over
 
 
 def duration(seconds: float | None) -> str:

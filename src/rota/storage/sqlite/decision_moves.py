@@ -1,6 +1,7 @@
 """What follows an end, as deeds for the writer: the scheduler's word, and a person's retry."""
 
 from datetime import timedelta
+from typing import Any
 
 import apsw
 
@@ -13,6 +14,7 @@ from rota.protocol.wire import parse_timestamp, timestamp
 from rota.storage.sqlite.event_log import decided, moved
 from rota.storage.sqlite.gate import fill_seats, release
 from rota.storage.sqlite.job_moves import SQL, not_from_here
+from rota.storage.sqlite.retry_moves import next_try, run_again
 from rota.storage.sqlite.rows import first
 from rota.storage.sqlite.tallies import count_verdict
 from rota.storage.stores.jobs import Outcome
@@ -25,14 +27,20 @@ _STILL_RUNS = (
 
 def decide(connection: apsw.Connection, decision: Decision, at: str) -> list[Outcome]:
     """Apply the scheduler's word where it is still due, and what it sets free with it."""
-    row = {"job": decision.job_id, "attempt": decision.attempt_id, "message": decision.message, "at": at}
+    row: dict[str, Any] = {
+        "job": decision.job_id,
+        "attempt": decision.attempt_id,
+        "message": decision.message,
+        "at": at,
+    }
     row["state"] = decision.state
     if decision.verdict is None:
-        row["ready_at"] = _after(at, decision.delay_s)
+        row |= {"ready_at": _after(at, decision.delay_s), "pause_s": decision.delay_s}
         if first(connection, SQL["try_again"], row) is None:
             return []
         moved(connection, EventType.JOB_RETRIED, decision.job_id, at)
-        return [release(connection, decision.job_id, at) or Outcome(decision.job_id, JobState.WAITING)]
+        key = next_try(connection, decision, at)
+        return [release(connection, decision.job_id, at) or Outcome(decision.job_id, JobState.WAITING, key)]
     row["verdict"] = decision.verdict
     ended = first(connection, SQL["decide"], row) or first(connection, SQL["give_up"], row)
     if ended is None:
@@ -52,6 +60,7 @@ def retry(connection: apsw.Connection, job: JobId, expires_at: str | None, at: s
             return Outcome(problem=Conflict(_STILL_RUNS))
         return Outcome(problem=not_from_here(connection, job, "run again"))
     moved(connection, EventType.JOB_RETRIED, job, at)
+    run_again(connection, job)
     return release(connection, job, at) or Outcome(job, JobState.WAITING)
 
 

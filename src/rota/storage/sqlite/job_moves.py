@@ -16,6 +16,7 @@ from rota.protocol.wire import encode, from_base64
 from rota.storage.sqlite.event_log import abandoned, assigned, moved, over, running, submitted
 from rota.storage.sqlite.gate import key_of, release
 from rota.storage.sqlite.placement import Choice, queue_key
+from rota.storage.sqlite.refusals import refused
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.sqlite.turns import Place, Turns, serve
 from rota.storage.statements import load
@@ -157,8 +158,8 @@ def start(connection: apsw.Connection, worker: WorkerId, attempts: Sequence[Atte
 def refuse(connection: apsw.Connection, worker: WorkerId, attempt: AttemptId, reason: str, at: str) -> Outcome:
     """Back to its old place in the queue, or cancelled where that was asked for."""
     trace = traced(at, "refused", reason)
-    refused = {"attempt": attempt, "worker": worker, "trace": trace}
-    row = first(connection, SQL["refuse_attempt"], refused)
+    given_back = {"attempt": attempt, "worker": worker, "trace": trace}
+    row = first(connection, SQL["refuse_attempt"], given_back)
     if row is None:
         held = _held_by(connection, worker, attempt)
         if isinstance(held, Problem):
@@ -168,6 +169,10 @@ def refuse(connection: apsw.Connection, worker: WorkerId, attempt: AttemptId, re
         if held[0] == AttemptState.LOST:
             return Outcome(problem=LeaseLost())
         return Outcome(problem=Conflict(f"The attempt is {held[0]}; only one that was not started can be refused."))
+    asked = refused(connection, attempt, row[0], reason)
+    if asked is not None:
+        moved(connection, EventType.JOB_REFUSED, row[0], at, reason)
+        return asked
     back = back_in_queue(connection, "refuse", attempt, row[0], at, reason)
     return back or cancelled_at_last(connection, attempt, row[0])
 

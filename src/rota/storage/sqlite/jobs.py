@@ -20,9 +20,11 @@ from rota.storage.sqlite import decision_moves as decisions
 from rota.storage.sqlite import gate, placement
 from rota.storage.sqlite import job_moves as moves
 from rota.storage.sqlite import lease_moves as leases
+from rota.storage.sqlite import retry_moves as retries
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.event_log import moved_all
 from rota.storage.sqlite.job_moves import SQL
+from rota.storage.sqlite.refusals import SQL as RETRIES
 from rota.storage.sqlite.rows import apart, every, first, only
 from rota.storage.stores.claims import Claim, Claimed, Reservation
 from rota.storage.stores.jobs import Held, JobFilter, NewJob, Outcome, Output, Released, Repeatable, Submission, Traced
@@ -98,6 +100,9 @@ class SqliteJobs:
     async def release_due(self, now: str, limit: int) -> Released:
         return await self._write(lambda connection: gate.release_due(connection, now, limit))
 
+    async def shorten_pauses(self, now: str) -> None:
+        await self._write(lambda connection: retries.shorten_pauses(connection, now))
+
     async def expire(self, now: str, limit: int) -> list[JobId]:
         def deed(connection: apsw.Connection) -> list[JobId]:
             connection.execute(SQL["book_queue_clock"], {"now": now})
@@ -130,10 +135,8 @@ class SqliteJobs:
         return {number: placement.read_key(*key) for number, *key in rows}
 
     async def undecided(self, limit: int) -> list[Ended]:
-        return [
-            Ended(job, attempt, JobState(state), _spec.decode(spec), _result_of(result), tries, losses)
-            for job, attempt, state, spec, result, tries, losses in self._rows_now("undecided", limit=limit)
-        ]
+        rows = self._look(lambda connection: every(connection, RETRIES["undecided"], {"limit": limit}))
+        return [retries.ended(row) for row in rows]
 
     async def held(self) -> list[Held]:
         return [_held(row) for row in await self._rows("held")]

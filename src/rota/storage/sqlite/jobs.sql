@@ -57,7 +57,7 @@ UPDATE attempt SET state = 'running'
 RETURNING job_id;
 
 -- name: start
-UPDATE job SET state = 'running'
+UPDATE job SET state = 'running', refusals = 0, message = iif(refusals, NULL, message)
  WHERE attempt_id = :attempt AND id = :job AND state IN ('assigned')
 RETURNING environment;
 
@@ -80,7 +80,8 @@ RETURNING job_id;
 
 -- name: finish
 -- A result came: durable from here on, whatever its exit code.
-UPDATE job SET state = 'finished', result = :result, tries = tries + 1, undecided = 1
+UPDATE job SET state = 'finished', result = :result, tries = tries + 1, undecided = 1, refusals = 0,
+       message = iif(refusals, NULL, message)
  WHERE attempt_id = :attempt AND id = :job AND state IN ('assigned', 'running')
 RETURNING environment;
 
@@ -142,7 +143,8 @@ RETURNING id, queue_key;
 
 -- name: lose
 -- It ran, and its worker is gone: the scheduler decides what follows.
-UPDATE job SET state = 'waiting', tries = tries + 1, losses = losses + 1, undecided = 1
+UPDATE job SET state = 'waiting', tries = tries + 1, losses = losses + 1, undecided = 1, refusals = 0,
+       message = iif(refusals, NULL, message)
  WHERE attempt_id = :attempt AND id = :job AND cancel_requested = 0 AND state IN ('assigned', 'running')
 RETURNING id, queue_key;
 
@@ -156,20 +158,22 @@ UPDATE attempt SET incarnation = :incarnation
 
 -- name: cancel
 -- Nobody holds it: it ends here.
-UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1
+UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1, message = NULL
  WHERE id = :job AND state IN ('waiting', 'queued')
 RETURNING id;
 
 -- name: request_cancel
-UPDATE job SET cancel_requested = 1
- WHERE id = :job AND state IN ('assigned', 'running')
+-- Also where its result came first, and the scheduler may want another try.
+UPDATE job SET cancel_requested = 1, message = NULL
+ WHERE id = :job AND (state IN ('assigned', 'running') OR (state = 'finished' AND undecided = 1 AND (
+         json_extract(spec, '$.retry') IS NOT NULL OR json_extract(spec, '$.policy') IS NOT NULL)))
 RETURNING state;
 
 -- name: retry
 -- Once more, on a person's word; not while a worker that is not heard of may still execute it.
 UPDATE job SET state = 'waiting', verdict = NULL, decided_at = NULL, result = NULL, message = NULL,
        cancel_requested = 0, undecided = 0, seated = 0, unmet = 0, ready_at = NULL, losses = 0, lapses = 0,
-       expires_at = :expires_at, rank = NULL, passed_over_at = NULL, reserved_by = NULL
+       refusals = 0, expires_at = :expires_at, rank = NULL, passed_over_at = NULL, reserved_by = NULL
  WHERE id = :job
    AND NOT EXISTS (SELECT 1 FROM attempt WHERE job_id = :job AND state IN ('running', 'detached'))
    AND state IN ('finished', 'cancelled', 'expired', 'lost')
@@ -217,9 +221,6 @@ UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1, message
    AND state IN ('waiting', 'queued')
 RETURNING id;
 
--- name: undecided
-SELECT id, attempt_id, state, spec, result, tries, losses FROM job WHERE undecided = 1 ORDER BY id LIMIT :limit;
-
 -- name: decide
 -- The verdict on what has ended. Its seats are free from now on.
 UPDATE job SET verdict = :verdict, decided_at = :at, undecided = 0, seated = 0, message = coalesce(:message, message)
@@ -234,8 +235,10 @@ RETURNING state, environment, group_name, parent_id, message, result IS NOT NULL
 
 -- name: try_again
 -- One more try, at the earliest at :ready_at. It keeps its seats.
-UPDATE job SET state = 'waiting', undecided = 0, ready_at = :ready_at, result = NULL, message = :message
- WHERE id = :job AND undecided = 1 AND attempt_id IS :attempt AND state = :state AND state IN ('waiting', 'finished')
+UPDATE job SET state = 'waiting', undecided = 0, ready_at = :ready_at, pause_s = :pause_s, result = NULL,
+       message = coalesce(:message, message)
+ WHERE id = :job AND undecided = 1 AND attempt_id IS :attempt AND state = :state AND cancel_requested = 0
+   AND state IN ('waiting', 'finished')
 RETURNING id;
 
 -- name: held

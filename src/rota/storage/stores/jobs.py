@@ -214,6 +214,10 @@ class JobStore(Protocol):
         """Waiting jobs whose time has come are queued, unless they wait for a seat too."""
         ...
 
+    async def shorten_pauses(self, now: str) -> None:
+        """The wall clock was set back: no job waits longer for its next try than the scheduler said."""
+        ...
+
     async def expire(self, now: str, limit: int) -> list[JobId]:
         """Queued for longer than their queue timeout, by the clock of queue timeouts, which is noted meanwhile."""
         ...
