@@ -30,6 +30,7 @@ from rota.http.routes import Endpoint
 from rota.jobs.backups import Backups
 from rota.jobs.desk import Desk
 from rota.jobs.doctor import Doctor, Places
+from rota.jobs.explain import Explain
 from rota.jobs.http import JobsHttp
 from rota.jobs.inner_http import JobsInnerHttp
 from rota.jobs.overview import Overviews
@@ -58,6 +59,7 @@ from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.environments import SqliteEnvironments
 from rota.storage.sqlite.jobs import SqliteJobs
 from rota.storage.sqlite.schedules import SqliteSchedules
+from rota.storage.sqlite.standings import SqliteStandings
 from rota.storage.sqlite.tallies import SqliteTallies
 from rota.storage.sqlite.upkeep import SqliteFiles, SqliteUpkeep
 from rota.storage.sqlite.workers import SqliteWorkers
@@ -188,6 +190,7 @@ class House:
         overviews = Overviews(SqliteTallies(database), blobs, self._world)
         self._tasks.append(overviews.watch)
         self._endpoints += OverviewHttp(overviews).endpoints()
+        self._endpoints += Explain(SqliteStandings(database), store, fleet, self._world).endpoints()
         self._upkeep(database, jobs, store, blobs, fleet)
         return jobs
 

@@ -31,7 +31,9 @@ OWNERS = {
     "workers.sql": {"worker", "acknowledgement"},
     "tallies.sql": {"tally", "depth"},
 }
-LOOKED_AFTER = dict.fromkeys(("upkeep.sql", "gate.sql", "turns.sql", "placement.sql", "schedules.sql"), "jobs.sql")
+LOOKED_AFTER = dict.fromkeys(
+    ("upkeep.sql", "gate.sql", "turns.sql", "placement.sql", "schedules.sql", "standings.sql"), "jobs.sql"
+)
 """Statements that look after another file's tables."""
 COUNTED = {
     "tallies.sql": OWNERS["jobs.sql"],
@@ -82,6 +84,7 @@ def test_an_owners_statements_touch_its_own_tables_only(file: str) -> None:
         ("placement.sql", "jobs"),
         ("schedules.sql", "jobs"),
         ("webhooks.sql", "jobs"),
+        ("standings.sql", "jobs"),
     ],
 )
 def test_every_statement_is_one_that_sqlite_takes_and_is_used(file: str, schema: str, tmp_path: Path) -> None:
