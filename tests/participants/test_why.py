@@ -187,12 +187,12 @@ def test_the_labels_that_workers_have_are_told_and_who_is_busy(place: Place) -> 
 def test_a_place_deep_in_the_queue_is_told_in_time(place: Place) -> None:
     mine, others = tokens_of(place, None, None)
     jobs = [job for _ in range(2) for job in submit(mine, 10_000)]
-    submit(others, 30)
+    submit(others, 5)
 
     told = {job: why(place, job)["reasons"][-1] for job in (jobs[0], jobs[20], jobs[-1])}
 
     assert told[jobs[0]]["message"] == "it is the next in its queue"
-    assert told[jobs[20]]["message"] == "place 41 in its queue: 40 go first, 20 of other submitters"
+    assert told[jobs[20]]["message"] == "place 26 in its queue: 25 go first, 5 of other submitters"
     assert (told[jobs[-1]]["message"], told[jobs[-1]]["place"]) == ("place 10,000 or more in its queue", 10_000)
 
 
