@@ -9,6 +9,7 @@ from house import Json
 from participants.place import Place, beat, refused
 from participants.test_turns import submit, tokens_of
 from rota.jobs.why import competing, reasons
+from rota.protocol.conditions import Condition
 from rota.protocol.ids import JobId, WorkerId
 from rota.protocol.placement import QueueKey
 from rota.protocol.states import JobState
@@ -90,6 +91,32 @@ def test_workers_that_fit_are_busy_until_one_of_them_is_free() -> None:
     assert said(QUEUED, busy) == {"workers_busy": "all 2 fitting workers are busy"}
     assert said(QUEUED, busy[1:]) == {"workers_busy": "the only worker that fits is busy: b"}
     assert said(QUEUED, [*busy, worker("c", free_slots=1)]) == {}
+
+
+def asks(**resources: float) -> Standing:
+    """A queued job that needs these for itself."""
+    return msgspec.structs.replace(QUEUED, key=msgspec.structs.replace(KEY, resources=resources))
+
+
+def test_conditions_and_amounts_that_no_worker_meets_are_told_as_they_are_written() -> None:
+    condition = msgspec.structs.replace(KEY, requires={"cuda": Condition(ge="12.2"), "os": ["linux", "mac"]})
+    workers = [worker(labels={"cuda": "11.8", "os": "mac"}, resources={"cpus": 8}), worker(resources={"cpus": 4})]
+
+    assert said(msgspec.structs.replace(QUEUED, key=condition), workers) == {
+        "no_worker": "no worker has cuda>=12.2 (1 has cuda=11.8)"
+    }
+    assert said(asks(cpus=64, gpus=1), workers) == {"no_worker": "no worker has cpus 64 (the most is 8), gpus 1"}
+
+
+def test_a_job_that_no_worker_has_room_for_now() -> None:
+    [big] = workers = [worker("big", free_slots=3, resources={"cpus": 8})]
+    passed = msgspec.structs.replace(asks(cpus=8), is_passed_over=True)
+
+    assert said(asks(cpus=8), workers) == {}
+    assert said(passed, workers) == {"workers_busy": "no worker that fits has cpus 8 free now"}
+    assert said(msgspec.structs.replace(passed, reserved_by=big.worker_id), workers) == {
+        "workers_busy": "no worker that fits has cpus 8 free now; big takes nothing that stands behind it"
+    }
 
 
 @pytest.mark.parametrize(
@@ -182,6 +209,18 @@ def test_the_labels_that_workers_have_are_told_and_who_is_busy(place: Place) -> 
     assert (at["code"], at["place"], at["message"]) == ("place", 1, "it is the next in its queue")
     assert why(place, running) == {"state": "running", "reasons": []}
     beat(t4, attempt)
+
+
+def test_a_job_that_was_passed_over_is_told_what_is_not_free(place: Place) -> None:
+    big = place.worker("big", resources={"cpus": 2}, slots=4)
+    place.held(big, resources={"cpus": 1})
+    assert big.status("working").status_code == 200
+    waits = place.submit(resources={"cpus": 2})
+    assert big.get_job() == []
+
+    told = why(place, waits)["reasons"]
+
+    assert told[0] == {"code": "workers_busy", "message": "no worker that fits has cpus 2 free now"}
 
 
 def test_a_place_deep_in_the_queue_is_told_in_time(place: Place) -> None:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from rota.protocol.placement import QueueKey, fits
+from rota.protocol.conditions import said
+from rota.protocol.placement import Demand, QueueKey, WorkerFacts, lacking
 from rota.protocol.states import JobState
 from rota.protocol.status import WorkerStatus
 from rota.protocol.why import Reason, ReasonCode
@@ -23,19 +24,17 @@ def reasons(standing: Standing, workers: Sequence[Worker] | None, line: Line | N
     if standing.state is JobState.WAITING:
         return list(_held_back(standing, now))
     if standing.state is JobState.QUEUED:
-        return [*_for_workers(standing.key, workers), *([] if line is None else [_place(line)])]
+        return [*_for_workers(standing, workers), *([] if line is None else [_place(line)])]
     return []
 
 
 def competing(keys: Mapping[int, QueueKey], standing: Standing, workers: Iterable[Worker]) -> list[int]:
     """The queues that workers which fit the job are given jobs from; its own is always one of them."""
-    able = [worker for worker in workers if _fits(standing.key, worker) and is_there(worker)]
-    alike = {(tuple(sorted(one.labels.items())), tuple(one.executors)): one for one in able}.values()
-    return [
-        number
-        for number, key in keys.items()
-        if number == standing.queue or any(_fits(key, worker) for worker in alike)
-    ]
+    own = Demand(standing.key)
+    able = [facts for worker in workers if is_there(worker) and own.fits(facts := facts_of(worker))]
+    alike = {str((one.labels, one.executors, one.resources)): one for one in able}.values()
+    demands = ((number, Demand(key)) for number, key in keys.items() if key.environment == standing.environment)
+    return [number for number, demand in demands if number == standing.queue or any(map(demand.fits, alike))]
 
 
 def is_there(worker: Worker) -> bool:
@@ -71,17 +70,28 @@ def _held_back(standing: Standing, now: datetime) -> Iterator[Reason]:
         yield Reason(ReasonCode.LIMIT, f"{standing.parallel_max} parts of its array may run at once, and do")
 
 
-def _for_workers(key: QueueKey, workers: Sequence[Worker] | None) -> Iterator[Reason]:
+def facts_of(worker: Worker) -> WorkerFacts:
+    """What the registry knows of it, as its credential says it."""
+    return WorkerFacts(
+        worker.worker_id, worker.environment, worker.name, worker.labels, worker.executors, worker.slots,
+        worker.resources,
+    )  # fmt: skip
+
+
+def _for_workers(standing: Standing, workers: Sequence[Worker] | None) -> Iterator[Reason]:
     """What is the matter with the workers of its environment; nothing where one of them is free for it."""
     if workers is None:
         yield Reason(ReasonCode.NO_WORKER, "the registry does not answer: nobody can tell which workers there are")
         return
-    fitting = [worker for worker in workers if _fits(key, worker)]
+    demand = Demand(standing.key)
+    fitting = [worker for worker in workers if demand.fits(facts_of(worker))]
     able = [worker for worker in fitting if is_there(worker)]
     if able:
         if not any(worker.free_slots for worker in able):
             alone = f"the only worker that fits is busy: {able[0].name}"
             yield Reason(ReasonCode.WORKERS_BUSY, f"all {len(able)} fitting workers are busy" if able[1:] else alone)
+        elif standing.is_passed_over:
+            yield Reason(ReasonCode.WORKERS_BUSY, _no_room(standing, able))
         return
     if fitting:
         states = Counter(str(one.status) if one.status in _AWAY else "drained" for one in fitting)
@@ -89,39 +99,39 @@ def _for_workers(key: QueueKey, workers: Sequence[Worker] | None) -> Iterator[Re
         yield Reason(ReasonCode.NO_WORKER, f"no worker that fits takes jobs: {told}")
         return
     present = [worker for worker in workers if worker.status not in _AWAY]
-    yield Reason(ReasonCode.NO_WORKER, _nobody_fits(key, present))
+    yield Reason(ReasonCode.NO_WORKER, _nobody_fits(standing.key, present))
+
+
+def _no_room(standing: Standing, able: Sequence[Worker]) -> str:
+    """What is not free now, and who is about to make room."""
+    asked = ", ".join(f"{name} {amount}" for name, amount in standing.key.resources.items())
+    keeper = next((worker.name for worker in able if worker.worker_id == standing.reserved_by), None)
+    keeps = "" if keeper is None else f"; {keeper} takes nothing that stands behind it"
+    return f"no worker that fits has {asked} free now{keeps}"
 
 
 def _nobody_fits(key: QueueKey, workers: Sequence[Worker]) -> str:
     """What none of them has, and what they have instead."""
     if not workers:
         return f"no worker is there in the environment {key.environment}"
-    lacks = [_lacks(key, worker) for worker in workers]
+    lacks = [lacking(key, facts_of(worker)) for worker in workers]
     nobody = [lack for lack in lacks[0] if all(lack in others for others in lacks)]
     if not nobody:
         wanted = dict.fromkeys(lack for others in lacks for lack in others)
         return f"no worker has all of {', '.join(wanted)}"
-    said = [f"{lack}{_instead(lack.partition('=')[0], workers)}" for lack in nobody]
-    return f"no worker has {', '.join(said)}"
+    told = [f"{lack}{_instead(lack, key, workers)}" for lack in nobody]
+    return f"no worker has {', '.join(told)}"
 
 
-def _instead(label: str, workers: Sequence[Worker]) -> str:
-    """` (3 have gpu=t4)`, the most common first."""
-    values = Counter(worker.labels[label] for worker in workers if label in worker.labels)
-    told = [
-        f"{count} {'have' if count > 1 else 'has'} {label}={value}" for value, count in values.most_common(_SAID_MAX)
-    ]
+def _instead(lack: str, key: QueueKey, workers: Sequence[Worker]) -> str:
+    """` (3 have gpu=t4)`, the most common first; of a resource ` (the most is 8)`."""
+    label = next((label for label, wanted in key.requires.items() if said(label, wanted) == lack), None)
+    if label is None:
+        most = max((worker.resources.get(lack.split(" ", maxsplit=1)[0], 0) for worker in workers), default=0)
+        return f" (the most is {most})" if most else ""
+    values = Counter(worker.labels[label] for worker in workers if label in worker.labels).most_common(_SAID_MAX)
+    told = [f"{count} {'have' if count > 1 else 'has'} {label}={value}" for value, count in values]
     return f" ({', '.join(told)})" if told else ""
-
-
-def _fits(key: QueueKey, worker: Worker) -> bool:
-    return fits(key, worker.environment, worker.executors, worker.labels)
-
-
-def _lacks(key: QueueKey, worker: Worker) -> list[str]:
-    """What keeps a worker of the same environment from being given such a job, in words."""
-    lacks = [] if key.executor in worker.executors else [f"executor={key.executor}"]
-    return lacks + [f"{label}={value}" for label, value in key.requires.items() if worker.labels.get(label) != value]
 
 
 def _place(line: Line) -> Reason:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from rota.protocol.ids import JobId
+from rota.protocol.ids import JobId, WorkerId
 from rota.protocol.placement import QueueKey
 from rota.protocol.states import JobState
 
@@ -25,6 +25,7 @@ class Standing(msgspec.Struct, frozen=True):
     """Where a job stands: in which queue, and what the gate holds it back for.
 
     `holders` have the seats of its group (a few of them, `holder_count` in all), `parts_seated` those of its array.
+    `is_passed_over`: a worker that fits had no room for it; `reserved_by`: that one keeps itself free for it.
     """
 
     job_id: JobId
@@ -43,6 +44,8 @@ class Standing(msgspec.Struct, frozen=True):
     holders: list[Neighbour] = []
     holder_count: int = 0
     parts_seated: int = 0
+    is_passed_over: bool = False
+    reserved_by: WorkerId | None = None
 
 
 class Line(msgspec.Struct, frozen=True):
