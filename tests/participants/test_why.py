@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
-from house import Json
+from house import Json, ended
 from participants.place import Place, beat, refused
 from participants.test_turns import submit, tokens_of
 from rota.jobs.why import competing, reasons
@@ -148,6 +148,15 @@ def test_what_the_gate_waits_for() -> None:
     assert said(held(parallel_max=4, parts_seated=4)) == {"limit": "4 parts of its array may run at once, and do"}
 
 
+def test_an_end_on_which_the_scheduler_has_not_spoken_waits_for_its_word() -> None:
+    ended = held(state=JobState.FINISHED, tries=2)
+
+    assert said(msgspec.structs.replace(ended, is_undecided=True)) == {
+        "backoff": "the scheduler has not said yet what follows try 2"
+    }
+    assert said(ended) == {}
+
+
 def test_what_holds_nothing_back_any_more_is_not_said() -> None:
     assert said(held(ready_at=timestamp(NOW - timedelta(seconds=1)))) == {}
     assert said(held(group_name="deploy", group_limit=2, holder_count=1)) == {}
@@ -245,5 +254,6 @@ def test_a_foreign_job_and_an_unknown_one_are_told_alike(place: Place, quick: Pl
 def test_an_ended_job_waits_for_nothing(place: Place) -> None:
     job = place.submit()
     assert place.admin.post(f"/api/v1/jobs/{job}/cancel").status_code == 200
+    ended(place.admin, job)
 
     assert why(place, job) == {"state": "cancelled", "reasons": []}

@@ -25,7 +25,7 @@ def reasons(standing: Standing, workers: Sequence[Worker] | None, line: Line | N
         return list(_held_back(standing, now))
     if standing.state is JobState.QUEUED:
         return [*_for_workers(standing, workers), *([] if line is None else [_place(line)])]
-    return []
+    return [_undecided(standing)] if standing.is_undecided else []
 
 
 def competing(keys: Mapping[int, QueueKey], standing: Standing, workers: Iterable[Worker]) -> list[int]:
@@ -50,7 +50,7 @@ def is_drained(worker: Worker) -> bool:
 def _held_back(standing: Standing, now: datetime) -> Iterator[Reason]:
     """What the gate waits for."""
     if standing.is_undecided:
-        yield Reason(ReasonCode.BACKOFF, f"the scheduler has not said yet what follows try {standing.tries}")
+        yield _undecided(standing)
     if standing.unmet:
         yield Reason(ReasonCode.NEEDS, f"waits for the end of {_count(standing.unmet, 'other job')}")
     if standing.ready_at is not None:
@@ -76,6 +76,11 @@ def facts_of(worker: Worker) -> WorkerFacts:
         worker.worker_id, worker.environment, worker.name, worker.labels, worker.executors, worker.slots,
         worker.resources,
     )  # fmt: skip
+
+
+def _undecided(standing: Standing) -> Reason:
+    what = f"try {standing.tries}" if standing.tries else "its end"
+    return Reason(ReasonCode.BACKOFF, f"the scheduler has not said yet what follows {what}")
 
 
 def _for_workers(standing: Standing, workers: Sequence[Worker] | None) -> Iterator[Reason]:
