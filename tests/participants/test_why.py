@@ -21,8 +21,8 @@ from rota.storage.stores.standings import LINE_MAX, Line, Neighbour, Standing
 NOW: datetime = parse_timestamp("2026-11-24T12:00:00.000000Z")
 KEY = QueueKey("lab", "process", {})
 WAITING = Standing(
-    job_id=JobId("j"), state=JobState.WAITING, environment="lab", queue=1, key=KEY, tries=0, is_undecided=False,
-    unmet=0, ready_at=None, is_seated=False, group_name=None, group_limit=None, parallel_max=None,
+    job_id=JobId("j"), state=JobState.WAITING, environment="lab", queue=1, key=KEY, tries=0, was_offered=False,
+    is_undecided=False, unmet=0, ready_at=None, is_seated=False, group_name=None, group_limit=None, parallel_max=None,
 )  # fmt: skip
 QUEUED = msgspec.structs.replace(WAITING, state=JobState.QUEUED)
 
@@ -141,8 +141,8 @@ def test_what_the_gate_waits_for() -> None:
 
     assert said(held(unmet=1)) == {"needs": "waits for the end of 1 other job"}
     assert said(held(ready_at=tomorrow)) == {"not_before": f"not before {tomorrow}"}
-    assert said(held(ready_at=in_12_s, tries=1)) == {"backoff": "backoff, try 2 in 12 s"}
-    assert said(held(ready_at=tomorrow, tries=1)) == {"backoff": f"backoff, try 2 at {tomorrow}"}
+    assert said(held(ready_at=in_12_s, tries=1, was_offered=True)) == {"backoff": "backoff, try 2 in 12 s"}
+    assert said(held(ready_at=tomorrow, was_offered=True)) == {"backoff": f"backoff, try 1 at {tomorrow}"}
     assert said(held(is_undecided=True, tries=1)) == {"backoff": "the scheduler has not said yet what follows try 1"}
     assert said(group) == {"group": "group deploy is at its limit 1, behind job x (running)"}
     assert said(held(parallel_max=4, parts_seated=4)) == {"limit": "4 parts of its array may run at once, and do"}

@@ -56,7 +56,7 @@ def _held_back(standing: Standing, now: datetime) -> Iterator[Reason]:
     if standing.ready_at is not None:
         left_s = (parse_timestamp(standing.ready_at) - now).total_seconds()
         when = f"in {max(0.0, left_s):.0f} s" if left_s < _SOON_S else f"at {standing.ready_at}"
-        if standing.tries:
+        if standing.was_offered:
             yield Reason(ReasonCode.BACKOFF, f"backoff, try {standing.tries + 1} {when}", at=standing.ready_at)
         elif left_s > 0:
             yield Reason(ReasonCode.NOT_BEFORE, f"not before {standing.ready_at}", at=standing.ready_at)

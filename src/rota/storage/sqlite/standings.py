@@ -38,13 +38,13 @@ def _standing(connection: apsw.Connection, job: JobId) -> Standing | None:
     row = first(connection, SQL["standing"], {"job": job})
     if row is None:
         return None
-    (_, state, environment, queue, executor, demand, tries, undecided, unmet, ready_at, seated, group, limit,
-     parallel_max, parent, is_passed_over, reserved_by) = row  # fmt: skip
+    (_, state, environment, queue, executor, demand, tries, was_offered, undecided, unmet, ready_at, seated, group,
+     limit, parallel_max, parent, is_passed_over, reserved_by) = row  # fmt: skip
     whose = {"environment": environment, "group": group}
     holders = [] if group is None else every(connection, SQL["holders"], whose | {"limit": _NAMED_MAX})
     return Standing(
         job, JobState(state), environment, queue, read_key(environment, executor, demand),
-        tries, bool(undecided), unmet, ready_at, bool(seated), group, limit, parallel_max,
+        tries, bool(was_offered), bool(undecided), unmet, ready_at, bool(seated), group, limit, parallel_max,
         [Neighbour(other, name, JobState(its)) for other, name, its in holders],
         only(connection, SQL["holder_count"], whose)[0] if holders else 0,
         0 if parallel_max is None else only(connection, SQL["parts_seated"], {"parent": parent})[0],

@@ -1,5 +1,5 @@
 -- name: standing
-SELECT j.id, j.state, j.environment, j.queue_key, k.executor, k.demand, j.tries, j.undecided, j.unmet, j.ready_at,
+SELECT j.id, j.state, j.environment, j.queue_key, k.executor, k.demand, j.tries, j.attempt_id IS NOT NULL, j.undecided, j.unmet, j.ready_at,
        j.seated, j.group_name, j.group_limit, j.parallel_max, j.parent_id, j.passed_over_at IS NOT NULL, j.reserved_by
   FROM job j JOIN queue_key k ON k.id = j.queue_key WHERE j.id = :job;
 

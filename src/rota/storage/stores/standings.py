@@ -34,6 +34,7 @@ class Standing(msgspec.Struct, frozen=True):
     queue: int
     key: QueueKey
     tries: int
+    was_offered: bool
     is_undecided: bool
     unmet: int
     ready_at: str | None
