@@ -220,6 +220,13 @@ def test_the_labels_that_workers_have_are_told_and_who_is_busy(place: Place) -> 
     beat(t4, attempt)
 
 
+def test_a_job_that_waits_for_its_time_is_told_which(place: Place) -> None:
+    at = "2999-01-01T00:00:00.000000Z"
+    job = place.submit(not_before=at)
+
+    assert why(place, job)["reasons"] == [{"code": "not_before", "message": f"not before {at}", "at": at}]
+
+
 def test_a_job_that_was_passed_over_is_told_what_is_not_free(place: Place) -> None:
     big = place.worker("big", resources={"cpus": 2}, slots=4)
     place.held(big, resources={"cpus": 1})
