@@ -52,9 +52,8 @@ SECTIONS: dict[str, dict[str, str]] = {
 }
 """Every command and its sentence, said here so that the list needs none of them imported."""
 SENTENCES = {name: words for section in SECTIONS.values() for name, words in section.items()}
-ALIASES = {
-    "ls": "list", "log": "logs", "environments": "env", "schedules": "schedule", "webhooks": "webhook", "explain": "why",
-}  # fmt: skip
+ALIASES = {"ls": "list", "log": "logs", "environments": "env", "schedules": "schedule", "webhooks": "webhook"}
+ALIASES |= {"explain": "why"}
 EXAMPLES = (
     "rota dev                                  # a server and a worker, here",
     "rota run -- echo hello                    # in another terminal",
