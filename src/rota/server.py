@@ -30,6 +30,7 @@ from rota.http.routes import Endpoint
 from rota.jobs.backups import Backups
 from rota.jobs.desk import Desk
 from rota.jobs.doctor import Doctor, Places
+from rota.jobs.explain import Explain
 from rota.jobs.http import JobsHttp
 from rota.jobs.inner_http import JobsInnerHttp
 from rota.jobs.measures import jobs_by_state
@@ -59,6 +60,7 @@ from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.environments import SqliteEnvironments
 from rota.storage.sqlite.jobs import SqliteJobs
 from rota.storage.sqlite.schedules import SqliteSchedules
+from rota.storage.sqlite.standings import SqliteStandings
 from rota.storage.sqlite.tallies import SqliteTallies
 from rota.storage.sqlite.upkeep import SqliteFiles, SqliteUpkeep
 from rota.storage.sqlite.workers import SqliteWorkers
@@ -152,9 +154,8 @@ class House:
         self._checks.append(self.disk.ready)
         self._tasks.append(lambda: self.disk.watch(self._world))
         self._environments = environments = EnvironmentsService(SqliteEnvironments(database), self._world)
-        log_size, artifact_size = map(
-            self._settings.limit_bytes, ("ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX")
-        )
+        limits = "ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX"
+        log_size, artifact_size = map(self._settings.limit_bytes, limits)
         reserve_after_s = self._settings.duration_s("ROTA_RESERVE_AFTER_S")
         jobs = JobService(store, blobs, environments, self._world, log_size, artifact_size, reserve_after_s)
         jobs.contact.follows_gateways = True
@@ -170,9 +171,8 @@ class House:
         self._tasks += [lambda: sweep(jobs, self._world), jobs.porter.run]
         self._endpoints += EnvironmentsHttp(environments).endpoints()
         self._endpoints += EnvironmentsInnerHttp(environments).endpoints() + JobsInnerHttp(jobs).endpoints()
-        fleet: Fleet = (
-            self._registry(jobs) if "registry" in self._only else RemoteRegistry(self._peer("ROTA_REGISTRY_URL"))
-        )
+        is_here = "registry" in self._only
+        fleet: Fleet = self._registry(jobs) if is_here else RemoteRegistry(self._peer("ROTA_REGISTRY_URL"))
         jobs.fleet = fleet
         desk = Desk(jobs, store, blobs, environments, fleet, self._world)
         self._endpoints += JobsHttp(desk, fleet).endpoints()
@@ -182,6 +182,7 @@ class House:
         overviews = Overviews(SqliteTallies(database), blobs, self._world)
         self._tasks.append(overviews.watch)
         self._endpoints += OverviewHttp(overviews).endpoints()
+        self._endpoints += Explain(SqliteStandings(database), store, fleet, self._world).endpoints()
         self._upkeep(database, jobs, store, blobs, fleet)
         return jobs
 
@@ -226,8 +227,7 @@ class House:
         if self._given_token is not None:
             await environments.accept_token(self._given_token, CallerKind.SERVICE, "services")
         else:
-            service = data / SERVICE_TOKEN
-            await kept_token(service, lambda: environments.make_token(CallerKind.SERVICE, "services"))
+            await kept_token(data / SERVICE_TOKEN, lambda: environments.make_token(CallerKind.SERVICE, "services"))
 
     def _database(self, name: str, schema: str) -> Database:
         database = Database(self._options.data / name, schema, self.disk)

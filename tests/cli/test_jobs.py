@@ -163,3 +163,17 @@ def test_cancel_of_a_waiting_job_is_at_once_and_of_an_ended_one_refused(rota: Sh
     assert rota.json("cancel", "last")["state"] == "cancelled"
     assert rota("wait", "last").returncode == 121
     assert rota("cancel", "last").returncode == 125
+
+
+def test_why_tells_what_a_job_waits_for(rota: Shell) -> None:
+    job = rota("submit", "--require", "gpu=none-such", "--", "true").stdout.strip()
+
+    told = rota("why", job).stdout
+
+    assert job in told
+    assert "queued" in told
+    assert "no worker has gpu=none-such" in told
+    assert [one["code"] for one in rota.json("explain", job)["reasons"]] == ["no_worker", "place"]
+    assert rota("cancel", job).returncode == 0
+    assert "nothing holds it back" in rota("why", job).stderr
+    assert rota("why", "0192f3a1-0000-7000-8000-000000000000").returncode == 3

@@ -108,6 +108,7 @@ async def test_no_turn_reads_a_whole_table(bench: Bench, statement: str) -> None
     for step in await plan(bench, TURNS[statement]):
         assert not re.match(r"SCAN (job|turn|submitter|queue_key|k)\b", step), step
         assert "submitter_next" not in step or statement == "forget", step
+        assert statement != "last_queued" or step.startswith("SEARCH job USING COVERING INDEX job_submitter"), step
 
 
 @pytest.mark.parametrize("spread", ["one-class", "fifty-priorities", "many-submitters"])

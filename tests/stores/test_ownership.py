@@ -33,7 +33,7 @@ OWNERS = {
     "tallies.sql": {"tally", "depth"},
 }
 LOOKED_AFTER = dict.fromkeys(
-    ("upkeep.sql", "gate.sql", "turns.sql", "placement.sql", "schedules.sql", "retries.sql"), "jobs.sql"
+    ("upkeep.sql", "gate.sql", "turns.sql", "placement.sql", "schedules.sql", "retries.sql", "standings.sql"), "jobs.sql"
 )
 """Statements that look after another file's tables."""
 COUNTED = {
@@ -86,6 +86,7 @@ def test_an_owners_statements_touch_its_own_tables_only(file: str) -> None:
         ("schedules.sql", "jobs"),
         ("webhooks.sql", "jobs"),
         ("retries.sql", "jobs"),
+        ("standings.sql", "jobs"),
     ],
 )
 def test_every_statement_is_one_that_sqlite_takes_and_is_used(file: str, schema: str, tmp_path: Path) -> None:

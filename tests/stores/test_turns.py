@@ -237,6 +237,21 @@ def test_what_was_given_back_gives_a_newcomer_no_credit(connection: apsw.Connect
     assert abs(theirs.count("newcomer") - theirs.count("b")) <= 1
 
 
+@pytest.mark.parametrize("left", [0, 3])
+def test_turns_of_cancelled_jobs_are_not_lost(connection: apsw.Connection, left: int) -> None:
+    line = Line(connection)
+    mistaken = line.submit(A, 500)
+    line.submit(B, 100)
+    line.served(10)
+    for job in mistaken[5 + left :]:
+        connection.execute("UPDATE job SET state = 'cancelled' WHERE id = ?", (job,))
+
+    line.submit(A, 40)
+
+    theirs = line.served(60)
+    assert abs(theirs.count("a") - theirs.count("b")) <= 1
+
+
 def test_a_queue_whose_workers_have_served_less_is_no_disadvantage_to_a_newcomer(connection: apsw.Connection) -> None:
     line = Line(connection)
     line.submit(A, 300, gpu="a100")

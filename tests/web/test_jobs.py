@@ -47,6 +47,17 @@ def test_filters_are_in_the_address_and_older_ones_a_page_away(site: Site, visit
     expect(page.get_by_role("alert")).to_contain_text("key:value")
 
 
+def test_a_job_that_waits_says_why(site: Site, visit: Visit) -> None:
+    job = site.submit("true", requires={"no": "such"})
+
+    page = visit().go(f"/jobs/{job}")
+
+    expect(page.get_by_text("no worker has no=such")).to_be_visible()
+    expect(page.get_by_text("in its queue")).to_be_visible()
+    site.people.post(f"/api/v1/jobs/{job}/cancel")
+    expect(page.get_by_text("no worker has no=such")).to_be_hidden()
+
+
 def test_chosen_jobs_are_cancelled_at_once(site: Site, visit: Visit) -> None:
     jobs = [site.submit("true", name=f"waits {n}", requires={"no": "such"}) for n in range(3)]
     page = visit().go("/jobs?is=queued")

@@ -24,6 +24,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "submit": "Submit a job and print its id.",
         "list": "List jobs, newest first.",
         "show": "Show a job: its state, attempts, result and artifacts.",
+        "why": "Tell why a job waits: for a worker, for other jobs, for a time, for its turn.",
         "logs": "Print what a job has written.",
         "artifacts": "List the files that a job brought back, or fetch them.",
         "wait": "Wait until jobs have ended.",
@@ -52,6 +53,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 """Every command and its sentence, said here so that the list needs none of them imported."""
 SENTENCES = {name: words for section in SECTIONS.values() for name, words in section.items()}
 ALIASES = {"ls": "list", "log": "logs", "environments": "env", "schedules": "schedule", "webhooks": "webhook"}
+ALIASES |= {"explain": "why"}
 EXAMPLES = (
     "rota dev                                  # a server and a worker, here",
     "rota run -- echo hello                    # in another terminal",

@@ -20,6 +20,7 @@ from rota.client.jobs import Filters, SpecFields
 from rota.protocol import job as protocol
 from rota.protocol.flow import Flow
 from rota.protocol.job_finished import Result
+from rota.protocol.why import Why
 from rota.world import World
 
 T = TypeVar("T")
@@ -181,6 +182,9 @@ class Client(Places):
 
     def flow(self, job_id: str) -> Flow:
         return self._run(self._client.flow(job_id))
+
+    def why(self, job_id: str) -> Why:
+        return self._run(self._client.why(job_id))
 
     def flow_text(self, job_id: str, form: FlowFormat) -> str:
         return self._run(self._client.flow_text(job_id, form))

@@ -25,6 +25,7 @@ from rota.protocol.ids import JobId
 from rota.protocol.job import Artifact, ArtifactList
 from rota.protocol.job_finished import Result
 from rota.protocol.problems import NotFound
+from rota.protocol.why import Why
 from rota.protocol.worker import Worker
 from rota.world import World
 
@@ -180,6 +181,10 @@ class AsyncClient:
         """The messages that the job really caused, in order."""
         headers = {"Accept": FLOW_TYPES["json"]}
         return await self._transport.ask(Call(method="GET", path=path_of(job_id, "/flow"), headers=headers), Flow)
+
+    async def why(self, job_id: str) -> Why:
+        """What holds the job back now; no reasons where nothing does."""
+        return await self._transport.ask(Call(method="GET", path=path_of(job_id, "/why")), Why)
 
     async def flow_text(self, job_id: str, form: FlowFormat) -> str:
         """The same as a text to draw from: `plantuml`, `mermaid`, or the `json` itself."""

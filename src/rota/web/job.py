@@ -16,6 +16,7 @@ from rota.protocol.flow import Flow
 from rota.protocol.ids import AttemptId
 from rota.protocol.job import Artifact, ArtifactList, Job
 from rota.protocol.problems import NotFound, Problem
+from rota.protocol.why import Why
 from rota.protocol.wire import encode
 from rota.protocol.worker import WorkerList
 from rota.web.pages import SECURE, Pages, Visit, redirect
@@ -54,11 +55,12 @@ class JobPage:
     async def job(self, visit: Visit) -> Response:
         path = _path(visit)
         job = await visit.api.get(path, Job)
-        (log, log_size_bytes), artifacts, flow, fleet = await asyncio.gather(
+        (log, log_size_bytes), artifacts, flow, fleet, why = await asyncio.gather(
             _or(visit.api.part(f"{path}/log", TAIL_SIZE_BYTES), (b"", 0)),
             visit.api.get(f"{path}/artifacts", ArtifactList),
             _or(visit.api.get(f"{path}/flow", Flow), None),
             _or(visit.api.get("/api/v1/workers", WorkerList), WorkerList([])),
+            visit.api.get(f"{path}/why", Why),
         )
         return visit.page(
             "job.html", job=job, artifacts=artifacts.artifacts, log=log.decode(errors="replace"),
@@ -66,7 +68,7 @@ class JobPage:
             drawing=None if flow is None else place(flow.messages, _failed(job)),
             messages=None if flow is None else flow.messages,
             spec=_indented(job.spec), value=None if job.result is None else _indented(job.result.value),
-            workers={worker.worker_id: worker for worker in fleet.workers},
+            workers={worker.worker_id: worker for worker in fleet.workers}, reasons=why.reasons,
         )  # fmt: skip
 
     async def cancel(self, visit: Visit, _form: Form) -> Response:

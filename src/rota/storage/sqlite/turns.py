@@ -75,7 +75,12 @@ class Turns:
         whose = {"environment": environment, "priority": priority, "tenant": tenant, "submitted_by": submitted_by}
         before = first(self._connection, SQL["next_rank"], whose)
         others = only(self._connection, SQL["others"], whose | {"front": front})[0] if tenant else 0
-        line = _Line(front if before is None else before[0], step(weight, 1 + others), is_new=before is None)
+        line = _Line(front, step(weight, 1 + others), is_new=before is None)
+        if before is not None:  # what was claimed of it has been served; the rest may have been cancelled since
+            line.next_rank = min(before[0], self._served(environment, priority) + line.step)
+        last = only(self._connection, SQL["last_queued"], whose)[0]
+        if last is not None:
+            line.next_rank = max(line.next_rank, last + line.step)
         self._lines[environment, priority, tenant, submitted_by] = line
         return line
 

@@ -42,6 +42,12 @@ ON CONFLICT DO UPDATE SET served = max(served, excluded.served);
 SELECT next_rank FROM submitter
  WHERE environment = :environment AND priority = :priority AND tenant = :tenant AND submitted_by = :submitted_by;
 
+-- name: last_queued
+-- The rank of the last that it has queued.
+SELECT max(rank) FROM job INDEXED BY job_submitter
+ WHERE environment = :environment AND priority = :priority AND tenant = :tenant AND submitted_by = :submitted_by
+   AND state = 'queued';
+
 -- name: others
 -- Submitters of the same tenant whose turn is still to come.
 SELECT count(*) FROM (
@@ -55,16 +61,10 @@ VALUES (:environment, :priority, :tenant, :submitted_by, :next_rank)
 ON CONFLICT DO UPDATE SET next_rank = excluded.next_rank;
 
 -- name: forget
--- Who is behind all that waits in the class stands where a newcomer would. A few at a time: that is more than come.
+-- Who has been overtaken stands where a newcomer would. A few at a time: that is more than come.
 DELETE FROM submitter WHERE (environment, priority, tenant, submitted_by) IN (
   SELECT environment, priority, tenant, submitted_by FROM submitter INDEXED BY submitter_next
-   WHERE environment = :environment AND priority = :priority AND next_rank <= min(
-           :served,
-           coalesce((SELECT min((SELECT rank FROM job INDEXED BY job_queue
-                                  WHERE queue_key = k.id AND state = 'queued' AND priority = :priority
-                                  ORDER BY rank, id LIMIT 1))
-                       FROM queue_key k WHERE k.environment = :environment), :served))
-   LIMIT 10);
+   WHERE environment = :environment AND priority = :priority AND next_rank <= :served LIMIT 10);
 
 -- name: place
 SELECT environment, priority, queue_key, tenant, submitted_by, weight FROM job WHERE id = :job;

@@ -17,7 +17,7 @@ CREATE TABLE submitter (
   priority     INTEGER NOT NULL,
   tenant       TEXT NOT NULL,
   submitted_by TEXT NOT NULL,
-  next_rank    REAL NOT NULL,      -- of its next job, at the least
+  next_rank    REAL NOT NULL,      -- of its next job, were all claimed that it has submitted
   PRIMARY KEY (environment, priority, tenant, submitted_by)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX submitter_next ON submitter (environment, priority, next_rank);
@@ -32,3 +32,4 @@ SELECT environment, priority, '', submitted_by, max(rank) + 1 FROM job WHERE ran
 
 DROP INDEX job_queue;
 CREATE INDEX job_queue ON job (queue_key, priority DESC, rank, id, queued_at) WHERE state = 'queued';
+CREATE INDEX job_submitter ON job (environment, priority, tenant, submitted_by, rank) WHERE state = 'queued';
