@@ -33,7 +33,8 @@ OWNERS = {
     "tallies.sql": {"tally", "depth"},
 }
 LOOKED_AFTER = dict.fromkeys(
-    ("upkeep.sql", "gate.sql", "turns.sql", "placement.sql", "schedules.sql", "retries.sql", "standings.sql"), "jobs.sql"
+    ("upkeep.sql", "gate.sql", "turns.sql", "placement.sql", "schedules.sql", "retries.sql", "standings.sql"),
+    "jobs.sql",
 )
 """Statements that look after another file's tables."""
 COUNTED = {

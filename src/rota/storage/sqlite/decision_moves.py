@@ -11,9 +11,10 @@ from rota.protocol.ids import JobId
 from rota.protocol.problems import Conflict
 from rota.protocol.states import ENDED, JobState
 from rota.protocol.wire import parse_timestamp, timestamp
+from rota.storage.sqlite.cancel_moves import not_from_here
 from rota.storage.sqlite.event_log import decided, moved
 from rota.storage.sqlite.gate import fill_seats, release
-from rota.storage.sqlite.job_moves import SQL, not_from_here
+from rota.storage.sqlite.job_moves import SQL
 from rota.storage.sqlite.retry_moves import next_try, run_again
 from rota.storage.sqlite.rows import first
 from rota.storage.sqlite.tallies import count_verdict

@@ -13,7 +13,7 @@ from rota.protocol.problems import Conflict, InvalidRequest, LeaseLost, NotFound
 from rota.protocol.spec import Input, Spec
 from rota.protocol.states import HELD, AttemptState, JobState
 from rota.protocol.wire import encode, from_base64
-from rota.storage.sqlite.event_log import abandoned, assigned, moved, over, running, submitted
+from rota.storage.sqlite.event_log import assigned, moved, over, running, submitted
 from rota.storage.sqlite.gate import key_of, release
 from rota.storage.sqlite.placement import Choice, queue_key
 from rota.storage.sqlite.refusals import refused
@@ -255,37 +255,6 @@ def cancelled_at_last(connection: apsw.Connection, attempt: AttemptId, job: JobI
     if first(connection, SQL["stop"], {"attempt": attempt, "job": job, "result": None}) is not None:
         moved(connection, EventType.JOB_CANCELLED, job)
     return Outcome(job, JobState.CANCELLED)
-
-
-def cancel(connection: apsw.Connection, job: JobId) -> Outcome:
-    """End it where nobody holds it, or its holder is silent; else ask for it."""
-    if first(connection, SQL["cancel"], {"job": job}) is not None:
-        moved(connection, EventType.JOB_CANCELLED, job)
-        return Outcome(job, JobState.CANCELLED)
-    requested = first(connection, SQL["request_cancel"], {"job": job})
-    if requested is not None:
-        ended = abandoned(connection, first(connection, SQL["abandon"], {"job": job}))
-        return Outcome(job, JobState.CANCELLED if ended else JobState(requested[0]))
-    return Outcome(problem=not_from_here(connection, job, "cancelled"))
-
-
-def overdue(connection: apsw.Connection, job: JobId) -> Outcome:
-    """Its deadline has passed: what waits expires, what a worker holds is to be stopped."""
-    if first(connection, SQL["overdue"], {"job": job}) is not None:
-        moved(connection, EventType.JOB_EXPIRED, job)
-        return Outcome(job, JobState.EXPIRED)
-    outcome = cancel(connection, job)
-    if outcome.problem is None:
-        connection.execute(SQL["tell_overdue"], {"job": job})
-    return outcome
-
-
-def not_from_here(connection: apsw.Connection, job: JobId, what: str) -> Problem:
-    """Why a job is not moved: there is none, or it is in another state."""
-    state = first(connection, SQL["job_state"], {"job": job})
-    if state is None:
-        return NotFound("There is no such job.")
-    return Conflict(f"The job is {state[0]}; it cannot be {what} from there.")
 
 
 def _held_by(

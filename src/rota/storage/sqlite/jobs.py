@@ -16,6 +16,7 @@ from rota.protocol.problems import Unavailable
 from rota.protocol.spec import InputFile, Spec
 from rota.protocol.states import AttemptState, JobState, Verdict
 from rota.protocol.wire import to_base64
+from rota.storage.sqlite import cancel_moves as cancels
 from rota.storage.sqlite import decision_moves as decisions
 from rota.storage.sqlite import gate, placement
 from rota.storage.sqlite import job_moves as moves
@@ -92,7 +93,7 @@ class SqliteJobs:
         return await self._write(lambda connection: leases.keep(connection, worker, incarnation, keep))
 
     async def cancel(self, job: JobId) -> Outcome:
-        return await self._write(lambda connection: moves.cancel(connection, job))
+        return await self._write(lambda connection: cancels.cancel(connection, job))
 
     async def retry(self, job: JobId, expires_at: str | None, at: str) -> Outcome:
         return await self._write(lambda connection: decisions.retry(connection, job, expires_at, at))
@@ -121,7 +122,7 @@ class SqliteJobs:
 
     async def overdue(self, now: str, limit: int) -> list[Outcome]:
         late = self._rows_now("past_deadline", now=now, limit=limit)
-        return await self._write(lambda c: [moves.overdue(c, row[0]) for row in late]) if late else []
+        return await self._write(lambda c: [cancels.overdue(c, row[0]) for row in late]) if late else []
 
     async def retire(self, environment: str, limit: int) -> list[JobId]:
         retired = {"environment": environment, "limit": limit}

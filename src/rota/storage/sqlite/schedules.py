@@ -14,6 +14,7 @@ from rota.protocol.spec import InputFile, Spec
 from rota.protocol.states import JobState, Verdict
 from rota.protocol.wire import encode
 from rota.storage.sqlite import job_moves as moves
+from rota.storage.sqlite.cancel_moves import cancel
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.rows import Row, every, first, only
 from rota.storage.statements import load
@@ -137,7 +138,7 @@ def _start(
         return f"A run was left out: {RUNS_MAX} of the schedule wait already."
     outcomes = []
     if overlap is Overlap.REPLACE:
-        ends = [moves.cancel(connection, JobId(job)) for job, _ in before]
+        ends = [cancel(connection, JobId(job)) for job, _ in before]
         outcomes += [end for end in ends if end.problem is None]  # what has ended already waits for its verdict
     waiting = set(moves.submit(connection, run.jobs, repeatable).waiting)
     own = run.jobs[0].id
