@@ -3,7 +3,10 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
+
+import apsw
 
 from rota.protocol.decide import Decision
 from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
@@ -12,6 +15,7 @@ from rota.protocol.placement import QueueKey
 from rota.protocol.spec import Spec
 from rota.protocol.states import AttemptState, JobState, Move, Verdict
 from rota.protocol.wire import timestamp
+from rota.storage.sqlite import array_moves, need_moves
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.job_moves import LAPSES_MAX
 from rota.storage.stores.jobs import Claim, Hold, JobStore, Leased, NewJob, Outcome
@@ -101,6 +105,22 @@ class Bench:
             await self.store.decide([Decision(job, attempt, state, verdicts[move], "as said", 60.0)], NOW)
         elif move is Move.RETRY:
             await self.store.retry(job, None, NOW)
+        else:
+            await self.follow(move, job)
+
+    async def follow(self, move: Move, job: JobId) -> None:
+        """What became of other jobs moves this one: one that it needs, or a part of it."""
+        parts = {Move.CLOSE: 1, Move.CLOSE_CANCELLED: 1, Move.REOPEN: 0}.get(move)
+        put = {"parts": parts, "cancelled": move is Move.CLOSE_CANCELLED, "job": job}
+        await self.rows(
+            "UPDATE job SET undecided = 0, parts_left = :parts, cancel_requested = :cancelled WHERE id = :job", **put
+        )
+        deeds: dict[Move, Callable[[apsw.Connection], object]] = {
+            Move.SKIP: lambda connection: need_moves.give_up(connection, job, "as said"),
+            Move.REOPEN: lambda connection: array_moves.reopen(connection, job, was_decided=True),
+        }
+        last = partial(array_moves.part_decided, parent=job, verdict=Verdict.SUCCEEDED, at=NOW)
+        await self.database.writer.run(deeds.get(move, last))
 
     async def let_in(self, job: JobId) -> None:
         """Its time has come, and it needs no word of the scheduler's."""

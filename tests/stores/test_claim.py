@@ -10,11 +10,13 @@ import pytest
 from rota.protocol.placement import QueueKey
 from rota.protocol.spec import Spec
 from rota.protocol.states import Move
+from rota.storage.sqlite.array_moves import SQL as ARRAYS
 from rota.storage.sqlite.gate import SQL as GATE
 from rota.storage.sqlite.job_moves import SQL as JOBS
+from rota.storage.sqlite.need_moves import SQL as NEEDS
 from stores.bench import ANNA, BERT, KEY, NOW, Bench
 
-SQL = JOBS | GATE
+SQL = JOBS | GATE | NEEDS | ARRAYS
 
 BESIDE_THE_MOVES = (
     "requested", "start_attempt", "refuse_attempt", "finish_attempt", "lose_attempt", "held", "attempt", "attempts",

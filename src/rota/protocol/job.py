@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from rota.protocol.ids import AttemptId, JobId, WorkerId
 from rota.protocol.job_finished import Result, Uncollected
@@ -34,8 +34,28 @@ class Attempt(Answer, frozen=True):
     problems: list[Uncollected] = []
 
 
+class Parts(Answer, frozen=True):
+    """How many parts an array has, how many of them are in each state, and how many have each verdict."""
+
+    total: int
+    waiting: int = 0
+    queued: int = 0
+    assigned: int = 0
+    running: int = 0
+    finished: int = 0
+    cancelled: int = 0
+    expired: int = 0
+    lost: int = 0
+    succeeded: int = 0
+    failed: int = 0
+
+
 class Job(Answer, frozen=True):
-    """`message` says why where the state alone does not (expired, lost)."""
+    """`message` says why where the state alone does not (expired, lost, skipped).
+
+    `parent_id` is the array that the job is a part of. Of an array, `parts` counts its parts, and `children` are their
+    ids, in their order; lists of jobs leave `children` out.
+    """
 
     id: JobId
     state: JobState
@@ -47,6 +67,9 @@ class Job(Answer, frozen=True):
     attempts: list[Attempt] = []
     environment: str = ""
     message: str | None = None
+    parent_id: JobId | UnsetType = UNSET
+    parts: Parts | UnsetType = UNSET
+    children: list[JobId] | UnsetType = UNSET
 
 
 class JobList(Answer, frozen=True):

@@ -12,10 +12,12 @@ from rota.protocol.ids import AttemptId, JobId, WorkerId
 from rota.protocol.job_finished import Finished, Reason
 from rota.protocol.placement import QueueKey
 from rota.protocol.problems import Conflict, LeaseLost, NotFound, Problem
-from rota.protocol.spec import Input, Spec
+from rota.protocol.spec import Spec
 from rota.protocol.states import HELD, AttemptState, JobState
 from rota.protocol.wire import encode, from_base64
-from rota.storage.sqlite.gate import key_of, release
+from rota.storage.sqlite.gate import key_of
+from rota.storage.sqlite.inputs import inputs_of
+from rota.storage.sqlite.need_moves import let_in
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.statements import load
 from rota.storage.stores.jobs import Claim, Hold, Leased, NewJob, Outcome, Repeatable, Submission
@@ -49,12 +51,15 @@ def submit(connection: apsw.Connection, jobs: Sequence[NewJob], repeatable: Repe
     for job in jobs:
         key = keys.get(id(job.key)) or keys.setdefault(id(job.key), queue_key(connection, job.key))
         _insert(connection, job, key)
-    waiting = [job.id for job in jobs if job.hold and release(connection, job.id, job.submitted_at) is None]
-    ids = [job.id for job in jobs]
+    outcomes = let_in(connection, jobs)
+    queued = {outcome.job_id for outcome in outcomes if outcome.state is JobState.QUEUED}
+    waiting = [job.id for job in jobs if job.hold and job.id not in queued]
+    own = {job.id for job in jobs}
+    ids = [job.id for job in jobs if job.hold is None or job.hold.parent_id not in own]
     if repeatable is not None:
         row = msgspec.to_builtins(repeatable) | {"submitted_at": jobs[0].submitted_at}
         connection.execute(SQL["insert_submission"], row | {"job_ids": encode(ids).decode()})
-    return Submission(ids, waiting)
+    return Submission(ids, waiting, [outcome for outcome in outcomes if outcome.state is not JobState.QUEUED])
 
 
 def _insert(connection: apsw.Connection, job: NewJob, key: int) -> None:
@@ -116,8 +121,7 @@ def _leased(
     connection: apsw.Connection, attempt: AttemptId, job: JobId, number: int, environment: str, spec: str
 ) -> Leased:
     read = _spec.decode(spec)
-    inputs = [Input(*row) for row in every(connection, SQL["inputs"], {"job": job})] if read.inputs else []
-    return Leased(attempt, job, number, environment, read, inputs)
+    return Leased(attempt, job, number, environment, read, inputs_of(connection, job) if read.inputs else [])
 
 
 def start(connection: apsw.Connection, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:
@@ -215,25 +219,6 @@ def cancelled_at_last(connection: apsw.Connection, attempt: AttemptId, job: JobI
     """Somebody had cancelled it, and no worker holds it any more."""
     first(connection, SQL["stop"], {"attempt": attempt, "job": job, "result": None})
     return Outcome(job, JobState.CANCELLED)
-
-
-def cancel(connection: apsw.Connection, job: JobId) -> Outcome:
-    """End it where nobody holds it, or its holder is silent; else ask for it."""
-    if first(connection, SQL["cancel"], {"job": job}) is not None:
-        return Outcome(job, JobState.CANCELLED)
-    requested = first(connection, SQL["request_cancel"], {"job": job})
-    if requested is not None:
-        abandoned = first(connection, SQL["abandon"], {"job": job})
-        return Outcome(job, JobState(requested[0]) if abandoned is None else JobState.CANCELLED)
-    return Outcome(problem=not_from_here(connection, job, "cancelled"))
-
-
-def not_from_here(connection: apsw.Connection, job: JobId, what: str) -> Problem:
-    """Why a job is not moved: there is none, or it is in another state."""
-    state = first(connection, SQL["job_state"], {"job": job})
-    if state is None:
-        return NotFound("There is no such job.")
-    return Conflict(f"The job is {state[0]}; it cannot be {what} from there.")
 
 
 def _held_by(

@@ -13,9 +13,11 @@ SELECT environment, executor, requires FROM queue_key WHERE id = :key;
 
 -- name: insert_job
 INSERT INTO job (id, environment, name, state, spec, queue_key, priority, submitted_at, submitted_by, expires_at,
-                 unmet, ready_at, group_name, group_limit, parent_id, parallel_max)
+                 unmet, ready_at, group_name, group_limit, parent_id, parallel_max,
+                 parts_left, supersedes, rate_count, rate_per_s, graph_id)
 VALUES (:id, :environment, :name, :state, :spec, :queue_key, :priority, :submitted_at, :submitted_by, :expires_at,
-        :unmet, :ready_at, :group_name, :group_limit, :parent_id, :parallel_max);
+        :unmet, :ready_at, :group_name, :group_limit, :parent_id, :parallel_max,
+        :parts_left, :supersedes, :rate_count, :rate_per_s, :graph_id);
 
 -- name: insert_tag
 -- `a` = `b:c` and `a:b` = `c` are one text, and are found by it.
@@ -158,13 +160,13 @@ UPDATE attempt SET incarnation = :incarnation
  WHERE id = :attempt AND worker_id = :worker AND state IN ('assigned', 'running', 'detached');
 
 -- name: cancel
--- Nobody holds it: it ends here.
-UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1
- WHERE id = :job AND state IN ('waiting', 'queued')
+-- Nobody holds it: it ends here. An array ends with the last of its parts.
+UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1, message = coalesce(:message, message)
+ WHERE id = :job AND parts_left IS NULL AND state IN ('waiting', 'queued')
 RETURNING id;
 
 -- name: request_cancel
-UPDATE job SET cancel_requested = 1
+UPDATE job SET cancel_requested = 1, message = coalesce(:message, message)
  WHERE id = :job AND state IN ('assigned', 'running')
 RETURNING state;
 
@@ -173,7 +175,7 @@ RETURNING state;
 UPDATE job SET state = 'waiting', verdict = NULL, decided_at = NULL, result = NULL, message = NULL,
        cancel_requested = 0, undecided = 0, seated = 0, unmet = 0, ready_at = NULL, losses = 0, lapses = 0,
        expires_at = :expires_at
- WHERE id = :job
+ WHERE id = :job AND parts_left IS NULL
    AND NOT EXISTS (SELECT 1 FROM attempt WHERE job_id = :job AND state IN ('running', 'detached'))
    AND state IN ('finished', 'cancelled', 'expired', 'lost')
 RETURNING id;
@@ -190,7 +192,8 @@ UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1, message
  WHERE id IN (
          SELECT id FROM job INDEXED BY job_queue
           WHERE queue_key IN (SELECT id FROM queue_key WHERE environment = :environment) AND state = 'queued'
-         UNION ALL SELECT id FROM job INDEXED BY job_state WHERE state = 'waiting' AND environment = :environment
+         UNION ALL SELECT id FROM job INDEXED BY job_state
+          WHERE state = 'waiting' AND environment = :environment AND parts_left IS NULL
          LIMIT :limit)
    AND state IN ('waiting', 'queued')
 RETURNING id;
@@ -229,11 +232,16 @@ SELECT a.id, a.job_id, a.worker_id, j.environment, a.state, j.cancel_requested, 
 SELECT state FROM job WHERE id = :job;
 
 -- name: job
-SELECT id, state, verdict, spec, submitted_at, submitted_by, result, environment, message FROM job WHERE id = :job;
+SELECT id, state, verdict, spec, submitted_at, submitted_by, result, environment, message, parent_id, parts_left
+  FROM job WHERE id = :job;
 
 -- name: attempts
 SELECT id, number, worker_id, state, assigned_at, started_at, finished_at, result, problems
   FROM attempt WHERE job_id = :job ORDER BY id;
+
+-- name: inputs_of
+-- Whose inputs the job is given: the parts of an array share those of the array.
+SELECT coalesce(parent_id, id) FROM job WHERE id = :job;
 
 -- name: inputs
 SELECT path, size_bytes, sha256 FROM job_input WHERE job_id = :job ORDER BY path;
@@ -242,7 +250,7 @@ SELECT path, size_bytes, sha256 FROM job_input WHERE job_id = :job ORDER BY path
 SELECT path, content FROM job_input WHERE job_id = :job;
 
 -- name: input
-SELECT content FROM job_input WHERE job_id = :job AND path = :path;
+SELECT content, sha256 FROM job_input WHERE job_id = :job AND path = :path;
 
 -- name: artifacts
 SELECT path, size_bytes, sha256, mode FROM output WHERE attempt_id = :attempt AND path <> '' ORDER BY path;

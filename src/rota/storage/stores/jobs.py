@@ -12,6 +12,7 @@ from rota.protocol.decide import Decision, Ended
 from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
 from rota.protocol.job import Artifact, Job
 from rota.protocol.job_finished import Finished
+from rota.protocol.needs import On
 from rota.protocol.placement import QueueKey
 from rota.protocol.problems import Problem
 from rota.protocol.spec import Input, Spec
@@ -30,7 +31,9 @@ class Hold(msgspec.Struct, frozen=True):
     """What a job waits for before it may enter its queue.
 
     `unmet` needs; the time `ready_at`; a seat among `group_limit` of the group `group_name` in its environment, and one
-    among `parallel_max` of the parts of `parent_id`.
+    among `parallel_max` of the parts of `parent_id`; the group's rate, `rate_count` within `rate_per_s` seconds. One
+    that `supersedes` cancels who is in its group. An array waits for the verdicts of its `parts_left`. `graph_id` is
+    shared by jobs that may have to go down together.
     """
 
     unmet: int = 0
@@ -39,10 +42,41 @@ class Hold(msgspec.Struct, frozen=True):
     group_limit: int | None = None
     parent_id: JobId | None = None
     parallel_max: int | None = None
+    parts_left: int | None = None
+    supersedes: bool = False
+    rate_count: int | None = None
+    rate_per_s: float | None = None
+    graph_id: JobId | None = None
+
+
+class NewNeed(msgspec.Struct, frozen=True):
+    """A job that a new one needs, an old or a new one, and which end of it."""
+
+    job_id: JobId
+    on: On
+
+
+class NewReference(msgspec.Struct, frozen=True):
+    """An input that another job brings: an artifact of it, or (`source_path` None) the value of its result."""
+
+    path: str
+    source_id: JobId
+    source_path: str | None
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What a job is that another one names: where it is, whether it has its verdict, whether it is an array."""
+
+    environment: str
+    is_decided: bool
+    is_array: bool
 
 
 class NewJob(msgspec.Struct, frozen=True):
-    """A job to be; `spec` is without the inputs' content. `hold` None: it enters its queue at once."""
+    """A job to be; `spec` is without the inputs' content. `hold` None: it enters its queue at once.
+
+    The parts of an array come behind it, and have neither inputs nor needs of their own.
+    """
 
     id: JobId
     spec: Spec
@@ -52,6 +86,8 @@ class NewJob(msgspec.Struct, frozen=True):
     expires_at: str | None
     inputs: list[NewInput] = []
     hold: Hold | None = None
+    needs: list[NewNeed] = []
+    references: list[NewReference] = []
 
 
 class Repeatable(msgspec.Struct, frozen=True):
@@ -65,11 +101,13 @@ class Repeatable(msgspec.Struct, frozen=True):
 class Submission(msgspec.Struct, frozen=True):
     """The ids in the order of the specs; `repeated` where an earlier submission had made them.
 
-    `waiting`: those of them that something holds back from their queues.
+    `waiting`: those of them, and of the parts of arrays, that something holds back from their queues. `outcomes`: what
+    else followed, such as jobs of the same group that were cancelled.
     """
 
     job_ids: list[JobId]
     waiting: list[JobId] = []
+    outcomes: list["Outcome"] = []
     repeated: bool = False
 
 
@@ -136,10 +174,12 @@ class JobFilter(msgspec.Struct, frozen=True):
     tags: list[str] = []
     submitted_after: str | None = None
     before: str | None = None
+    parent: str | None = None
+    parts: bool = True
 
 
 class Output(msgspec.Struct, frozen=True):
-    """A log (`path` '') or artifact of a finished attempt; `content` None: it is in the blob store."""
+    """A log (`path` ''), artifact or input; `content` None: it is in the blob store, with that attempt's."""
 
     attempt_id: AttemptId
     path: str
@@ -211,8 +251,19 @@ class JobStore(Protocol):
         """Cancelled at once where no worker holds or answers for it, else requested. A problem is in the outcome."""
         ...
 
-    async def retry(self, job: JobId, expires_at: str | None, at: str) -> Outcome:
-        """Through the gate once more; only what has ended can be, and what no worker may still execute."""
+    async def retry(self, job: JobId, expires_at: str | None, at: str) -> list[Outcome]:
+        """Through the gate once more; only what has ended can be, and what no worker may still execute.
+
+        The first outcome is the job's. Its needs are not asked again; the array that it is a part of is open again.
+        """
+        ...
+
+    async def cancel_parts(self, job: JobId) -> list[Outcome]:
+        """Cancel an array: each of its parts, all or none. The first outcome is the array's."""
+        ...
+
+    async def retry_parts(self, job: JobId, expires_at: str | None, at: str, *, only_failed: bool) -> list[Outcome]:
+        """An array's parts through the gate once more, all or none. The first outcome is the array's."""
         ...
 
     async def release_due(self, now: str, limit: int) -> Released:
@@ -232,7 +283,7 @@ class JobStore(Protocol):
         ...
 
     async def decide(self, decisions: Sequence[Decision], at: str) -> list[Outcome]:
-        """Each at most once; one that comes late changes nothing. A verdict lets in who waited for the job's seats."""
+        """Each at most once; one that comes late changes nothing. A verdict lets in who waited for it."""
         ...
 
     async def held(self) -> list[Held]:
@@ -247,6 +298,10 @@ class JobStore(Protocol):
         """One job with its attempts, its spec whole (with the inputs' content)."""
         ...
 
+    async def known(self, jobs: Sequence[JobId]) -> dict[JobId, Known]:
+        """Those of them that there are."""
+        ...
+
     async def jobs_by_id(self, jobs: Sequence[JobId]) -> list[Job]:
         """These, in this order; specs without the inputs' content."""
         ...
@@ -255,8 +310,8 @@ class JobStore(Protocol):
         """Newest first; specs without the inputs' content."""
         ...
 
-    async def input(self, job: JobId, path: str) -> bytes | None:
-        """One input's bytes."""
+    async def input(self, job: JobId, path: str) -> Output | None:
+        """One input, as it was sent along or as another job brought it."""
         ...
 
     async def artifacts(self, attempt: AttemptId) -> list[Artifact]:
