@@ -45,9 +45,12 @@ def release(connection: apsw.Connection, job: JobId, now: str) -> Outcome | None
     return Outcome(job, JobState.QUEUED, key_of(connection, key))
 
 
-def arrive(connection: apsw.Connection, job: JobId, now: str) -> list[Outcome]:
-    """It waits for nothing but seats from now on: let it in where there is one, once it has made room for itself."""
-    others = every(connection, SQL["superseded"], {"job": job, "now": now})
+def arrive(connection: apsw.Connection, job: JobId, now: str, last: JobId | None = None) -> list[Outcome]:
+    """It waits for nothing but seats from now on: let it in where there is one, once it has made room for itself.
+
+    `last` is the last one of its submission, where they come one after the other.
+    """
+    others = every(connection, SQL["superseded"], {"job": job, "now": now, "last": last or job})
     outcomes = [cancel(connection, other, f"Job {job} took its place in its concurrency group.") for (other,) in others]
     released = release(connection, job, now)
     return outcomes if released is None else [*outcomes, released]
@@ -56,7 +59,10 @@ def arrive(connection: apsw.Connection, job: JobId, now: str) -> list[Outcome]:
 def release_due(connection: apsw.Connection, now: str, limit: int) -> Released:
     """Let in whose time has come, up to `limit` of them, and tell when the next one's comes."""
     due = every(connection, SQL["due"], {"now": now, "limit": limit})
-    outcomes = [outcome for (job,) in due for outcome in arrive(connection, job, now)]
+    outcomes: list[Outcome] = []
+    for (job,) in due:
+        connection.execute(SQL["come"], {"job": job})
+        outcomes += arrive(connection, job, now)
     for environment, group in every(connection, SQL["alarms"], {"now": now}):
         outcomes += fill_seats(connection, environment, group, None, now)
     nexts = [only(connection, SQL[name], {})[0] for name in ("next_ready_at", "next_alarm")]

@@ -59,7 +59,7 @@ SELECT min(at) FROM group_alarm;
 
 -- name: superseded
 -- Who makes room for a job that cancels what is in progress: all that hold a seat of its group or wait for one, but
--- for the other parts of its own array.
+-- for the other parts of its own array, and for those of its submission that come behind it, up to :last.
 SELECT o.id FROM job AS me CROSS JOIN job AS o INDEXED BY job_group_seated
     ON o.environment = me.environment AND o.group_name = me.group_name AND o.seated = 1
  WHERE me.id = :job AND me.supersedes = 1 AND me.state = 'waiting' AND me.undecided = 0 AND me.unmet = 0
@@ -71,15 +71,16 @@ SELECT o.id FROM job AS me CROSS JOIN job AS o INDEXED BY job_group_next
    AND o.state = 'waiting' AND o.undecided = 0 AND o.unmet = 0 AND o.ready_at IS NULL
  WHERE me.id = :job AND me.supersedes = 1 AND me.state = 'waiting' AND me.undecided = 0 AND me.unmet = 0
    AND (me.ready_at IS NULL OR me.ready_at <= :now)
-   AND o.id <> me.id AND (me.parent_id IS NULL OR o.parent_id IS NOT me.parent_id);
+   AND (o.id < me.id OR o.id > :last) AND (me.parent_id IS NULL OR o.parent_id IS NOT me.parent_id);
 
 -- name: due
--- Their time has come: from now on nothing but a seat can hold them.
-UPDATE job SET ready_at = NULL
- WHERE id IN (SELECT id FROM job INDEXED BY job_ready
-               WHERE state = 'waiting' AND undecided = 0 AND unmet = 0 AND ready_at <= :now
-               ORDER BY ready_at LIMIT :limit)
-RETURNING id;
+SELECT id FROM job INDEXED BY job_ready
+ WHERE state = 'waiting' AND undecided = 0 AND unmet = 0 AND ready_at <= :now
+ ORDER BY ready_at LIMIT :limit;
+
+-- name: come
+-- Its time has come: from now on nothing but a seat can hold it.
+UPDATE job SET ready_at = NULL WHERE id = :job;
 
 -- name: next_ready_at
 SELECT min(ready_at) FROM job INDEXED BY job_ready

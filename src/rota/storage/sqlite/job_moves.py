@@ -53,7 +53,7 @@ def submit(connection: apsw.Connection, jobs: Sequence[NewJob], repeatable: Repe
         _insert(connection, job, key)
     outcomes = let_in(connection, jobs)
     queued = {outcome.job_id for outcome in outcomes if outcome.state is JobState.QUEUED}
-    waiting = [job.id for job in jobs if job.hold and job.id not in queued]
+    waiting = [job.id for job in jobs if job.is_held and job.id not in queued]
     own = {job.id for job in jobs}
     ids = [job.id for job in jobs if job.hold is None or job.hold.parent_id not in own]
     if repeatable is not None:
@@ -73,7 +73,7 @@ def _insert(connection: apsw.Connection, job: NewJob, key: int) -> None:
         "submitted_at": job.submitted_at,
         "submitted_by": job.submitted_by,
         "expires_at": job.expires_at,
-        "state": JobState.WAITING if job.hold else JobState.QUEUED,
+        "state": JobState.WAITING if job.is_held else JobState.QUEUED,
     }
     connection.execute(SQL["insert_job"], row | msgspec.structs.asdict(job.hold or _FREE))
     for tag, value in job.spec.tags.items():

@@ -65,20 +65,22 @@ def add_needs(connection: apsw.Connection, jobs: Sequence[NewJob], at: str) -> l
 
 def let_in(connection: apsw.Connection, new: Sequence[NewJob]) -> list[Outcome]:
     """Through the gate, who of a submission waits for nothing else; what they need is recorded."""
-    held = [job for job in new if job.hold is not None]
+    held = [job for job in new if job.is_held]
     if not held:
         return []
     at = held[0].submitted_at
     outcomes = add_needs(connection, held, at)
-    full: set[JobId] = set()
+    full: set[tuple[str, Hold]] = set()
     for job in held:
         hold = job.hold or Hold()
-        if job.needs or job.references or hold.unmet or hold.parts_left is not None or hold.parent_id in full:
+        if job.needs or job.references or hold.unmet or hold.parts_left is not None:
             continue
-        came = arrive(connection, job.id, at)
-        outcomes += came
-        if not came and hold.parent_id is not None and hold.group_name is None and hold.ready_at is None:
-            full.add(hold.parent_id)  # no seat for those behind it either
+        line = job.key.environment, hold
+        if line not in full:
+            came = arrive(connection, job.id, at, held[-1].id)
+            outcomes += came
+            if not came and not hold.supersedes:
+                full.add(line)  # nothing is free for those behind it either, who wait for the very same
     return outcomes
 
 

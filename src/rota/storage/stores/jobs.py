@@ -48,6 +48,11 @@ class Hold(msgspec.Struct, frozen=True):
     rate_per_s: float | None = None
     graph_id: JobId | None = None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is for the gate at all; of an array or a graph alone, it is not."""
+        return self.parts_left is not None or any((self.unmet, self.ready_at, self.group_name, self.parallel_max))
+
 
 class NewNeed(msgspec.Struct, frozen=True):
     """A job that a new one needs, an old or a new one, and which end of it."""
@@ -88,6 +93,11 @@ class NewJob(msgspec.Struct, frozen=True):
     hold: Hold | None = None
     needs: list[NewNeed] = []
     references: list[NewReference] = []
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it begins before the gate; else in its queue."""
+        return bool(self.references) or (self.hold is not None and self.hold.is_waiting)
 
 
 class Repeatable(msgspec.Struct, frozen=True):
