@@ -18,7 +18,8 @@ from rota.protocol.wire import timestamp
 from rota.storage.sqlite import array_moves, need_moves
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.job_moves import LAPSES_MAX
-from rota.storage.stores.jobs import Claim, Hold, JobStore, Leased, NewJob, Outcome
+from rota.storage.stores.holds import Hold
+from rota.storage.stores.jobs import Claim, JobStore, Leased, NewJob, Outcome
 from rota.world import SystemWorld
 
 ANNA, BERT = WorkerId("anna"), WorkerId("bert")

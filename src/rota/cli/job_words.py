@@ -4,6 +4,7 @@ import shlex
 
 import click
 
+from rota.cli.array_words import parts_of, progress
 from rota.cli.exit_codes import Code, of_job
 from rota.cli.output import BAD, GOOD
 from rota.cli.quantities import say_duration
@@ -24,6 +25,8 @@ def closing_line(job: Job) -> str:
     duration_s = run_time_s(job)
     if duration_s is not None:
         words += f" after {say_duration(duration_s)}"
+    if parts_of(job) is not None:
+        return words if good else f"{words}      again: rota retry --failed last      which: rota show last"
     return words if good else f"{words}      again: rota retry last      what happened: rota flow last"
 
 
@@ -42,6 +45,10 @@ def not_executable(job: Job) -> str | None:
 def how_it_ended(job: Job) -> str:
     """`exit 3`, `killed by SIGKILL`, `timed out`, `lost: …`."""
     result = job.result
+    parts = parts_of(job)
+    if parts is not None:
+        words = progress(parts) if parts.failed else f"all {parts.total} parts succeeded"
+        return f"{words}: {printable(job.message)}" if job.state is JobState.CANCELLED and job.message else words
     if job.state in {JobState.LOST, JobState.EXPIRED} or result is None:
         return f"{job.state}: {printable(job.message)}" if job.message else str(job.state)
     words = {

@@ -11,8 +11,9 @@ from rota.cli.command import Command, option
 from rota.cli.context import Settings
 from rota.cli.exit_codes import Code
 from rota.cli.failure import Failure
+from rota.cli.graph_options import with_ids_async
 from rota.cli.outage import outage_option, outlasted
-from rota.cli.spec_options import SpecOptions, make_spec, spec_options
+from rota.cli.spec_options import WholeOptions, make_spec, spec_options
 
 if TYPE_CHECKING:
     from rota.client import AsyncJob
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
         "rota run --input data.csv --artifact sorted.csv --fetch . -- sort -o sorted.csv data.csv",
         "rota run --require gpu=yes --env STAGE=test --timeout 1h30m -- sh -c 'echo $STAGE'",
         "rota run -d -- sleep 60                # print the id and come back at once",
+        "rota run --array 1-100 --max-parallel 10 -- sh -c 'echo part $ROTA_ARRAY_INDEX'",
+        "rota run --matrix python=3.11,3.12 --matrix os=linux,mac -- sh test.sh",
     ),
 )
 @spec_options
@@ -65,7 +68,7 @@ def command(
     Exit code: the command's own; 128+N where signal N ended it; 120 its worker was lost, 121 cancelled, 122 never
     started, 124 timed out, 125 the server was not reached or failed, 130 left running after Ctrl-C.
     """
-    from rota.cli.job_ids import remember  # noqa: PLC0415  (start-up time)
+    from rota.cli.job_ids import find_async, remember  # noqa: PLC0415  (start-up time)
     from rota.cli.watch import Interrupts, Watch  # noqa: PLC0415  (start-up time)
 
     settings: Settings = ctx.obj
@@ -77,6 +80,7 @@ def command(
         async with settings.async_client() as client:
             watch = Watch(client, out, on_interrupt)
             with Interrupts() as interrupts:
+                spec = await with_ids_async(spec, lambda text: find_async(client, text))
                 job = await watch.submitted(client.submit(**spec), interrupts)
                 submitted.append(job)
                 remember(client.endpoint.server, job.id)
@@ -92,7 +96,7 @@ def command(
             return code
 
     try:
-        code = asyncio.run(submit_and_watch(make_spec(SpecOptions(**options), os.environ)))
+        code = asyncio.run(submit_and_watch(make_spec(WholeOptions(**options), os.environ)))
     except KeyboardInterrupt:
         raise interrupted(submitted[0].id if submitted else None) from None
     ctx.exit(code)

@@ -11,6 +11,7 @@ import click
 
 from rota.cli.command import option
 from rota.cli.door import is_text, legible
+from rota.cli.graph_options import GraphOptions, graph_fields, graph_options, referring_inputs
 from rota.cli.quantities import Duration
 from rota.protocol.paths import check_path
 from rota.protocol.problems import InvalidRequest
@@ -42,8 +43,14 @@ class SpecOptions:
     detach_timeout: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class WholeOptions(SpecOptions, GraphOptions):
+    """With those that speak of other jobs."""
+
+
 def spec_options(function: F) -> F:
-    """Adds them to a command; they come as SpecOptions' arguments."""
+    """Adds them to a command; they come as WholeOptions' arguments."""
+    function = graph_options(function)
     for decorate in reversed(
         [
             click.argument("command", nargs=-1, type=click.UNPROCESSED),
@@ -75,7 +82,7 @@ def spec_options(function: F) -> F:
     return function
 
 
-def make_spec(options: SpecOptions, environ: Mapping[str, str]) -> dict[str, Any]:
+def make_spec(options: WholeOptions, environ: Mapping[str, str]) -> dict[str, Any]:
     """The spec, as protocol.md has it. Raises click.UsageError for what cannot be one."""
     if bool(options.command) == (options.script is not None):
         raise click.UsageError(
@@ -88,7 +95,7 @@ def make_spec(options: SpecOptions, environ: Mapping[str, str]) -> dict[str, Any
         "environment": options.environment,
         "requires": pairs("--require", options.require),
         "env": pairs("--env", options.env, environ),
-        "inputs": [file for given in options.input for file in read_inputs(given)],
+        "inputs": [file for given in options.input for file in read_inputs(given)] + referring_inputs(options),
         "artifacts": list(options.artifact),
         "timeout_s": options.timeout,
         "grace_s": options.grace,
@@ -97,6 +104,7 @@ def make_spec(options: SpecOptions, environ: Mapping[str, str]) -> dict[str, Any
         "lease_policy": options.lease_policy,
         "detach_timeout_s": options.detach_timeout,
         "tags": pairs("--tag", options.tag),
+        **graph_fields(options),
     }
     return {field: value for field, value in spec.items() if value is not None and value not in ({}, [])}
 

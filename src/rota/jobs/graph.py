@@ -8,7 +8,7 @@ from rota.protocol.ids import JobId
 from rota.protocol.needs import LINKS_MAX, JobReference, Need, check_no_cycle, need_of, place_of, places
 from rota.protocol.problems import InvalidRequest
 from rota.protocol.spec import Spec
-from rota.storage.stores.jobs import Known
+from rota.storage.stores.holds import Known
 
 NO_SUCH_JOB = "there is no such job"
 

@@ -13,7 +13,8 @@ from rota.protocol.placement import QueueKey
 from rota.protocol.problems import InvalidRequest
 from rota.protocol.spec import Spec, check_spec
 from rota.protocol.wire import encode, from_base64, timestamp
-from rota.storage.stores.jobs import Hold, NewInput, NewJob, NewNeed, NewReference
+from rota.storage.stores.holds import Hold, NewNeed, NewReference
+from rota.storage.stores.jobs import NewInput, NewJob
 from rota.world import World
 
 PARTS_SIZE_BYTES_MAX = 64 * 1024 * 1024

@@ -20,7 +20,8 @@ from rota.storage.sqlite.inputs import inputs_of
 from rota.storage.sqlite.need_moves import let_in
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.statements import load
-from rota.storage.stores.jobs import Claim, Hold, Leased, NewJob, Outcome, Repeatable, Submission
+from rota.storage.stores.holds import Hold
+from rota.storage.stores.jobs import Claim, Leased, NewJob, Outcome, Repeatable, Submission
 
 SQL = load(__package__, "jobs.sql")
 

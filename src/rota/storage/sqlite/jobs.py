@@ -27,11 +27,11 @@ from rota.storage.sqlite.inputs import input_of
 from rota.storage.sqlite.job_moves import SQL
 from rota.storage.sqlite.need_moves import SQL as NEEDS
 from rota.storage.sqlite.rows import apart, every, first, only
+from rota.storage.stores.holds import Known
 from rota.storage.stores.jobs import (
     Claim,
     Held,
     JobFilter,
-    Known,
     Leased,
     NewJob,
     Outcome,
@@ -40,7 +40,7 @@ from rota.storage.stores.jobs import (
     Repeatable,
     Submission,
     Traced,
-)  # fmt: skip
+)
 
 _spec = msgspec.json.Decoder(Spec)
 _result = msgspec.json.Decoder(Result)

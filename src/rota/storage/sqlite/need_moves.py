@@ -21,7 +21,8 @@ from rota.storage.sqlite.cancel_moves import cancel
 from rota.storage.sqlite.gate import arrive
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.statements import load
-from rota.storage.stores.jobs import Hold, NewJob, Outcome
+from rota.storage.stores.holds import Hold
+from rota.storage.stores.jobs import NewJob, Outcome
 
 SQL = load(__package__, "needs.sql")
 
