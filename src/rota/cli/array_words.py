@@ -15,7 +15,9 @@ def parts_of(job: Job) -> Parts | None:
 def progress(parts: Parts) -> str:
     """`12 of 40 done, 2 failed, 5 running`."""
     words = [f"{parts.succeeded + parts.failed} of {parts.total} done"]
-    words += [f"{parts.failed} failed"] if parts.failed else []
+    failed = parts.failed - parts.cancelled  # nobody's failure, though their verdict is that
+    words += [f"{failed} failed"] if failed > 0 else []
+    words += [f"{parts.cancelled} cancelled"] if parts.cancelled else []
     words += [f"{parts.running} running"] if parts.running else []
     return ", ".join(words)
 

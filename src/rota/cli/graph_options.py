@@ -160,6 +160,8 @@ def _axes(given: Sequence[str]) -> dict[str, list[str]]:
         if axis in axes:
             raise click.UsageError(f"--matrix: the axis `{axis}` is given twice; put its values behind one.")
         axes[axis] = values.split(",")
+        if "" in axes[axis]:
+            raise click.UsageError(f"--matrix: `{text}` has an empty value.")
     return axes
 
 

@@ -47,8 +47,9 @@ def how_it_ended(job: Job) -> str:
     result = job.result
     parts = parts_of(job)
     if parts is not None:
-        words = progress(parts) if parts.failed else f"all {parts.total} parts succeeded"
-        return f"{words}: {printable(job.message)}" if job.state is JobState.CANCELLED and job.message else words
+        if job.state is JobState.CANCELLED:
+            return f"cancelled: {printable(job.message)}" if job.message else "cancelled"
+        return progress(parts) if parts.failed else f"all {parts.total} parts succeeded"
     if job.state in {JobState.LOST, JobState.EXPIRED} or result is None:
         return f"{job.state}: {printable(job.message)}" if job.message else str(job.state)
     words = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rota.cli.array_words import parts_of
 from rota.cli.command import Command, option
 from rota.cli.context import Settings
 from rota.cli.exit_codes import Code
@@ -88,6 +89,8 @@ def command(
                     out.json(job.data) if out.as_json else out.data(job.id)
                     out.say("  goes on without you      its log: rota logs -f last      stop it: rota cancel last")
                     return Code.OK
+                if (parts := parts_of(job.data)) is not None:
+                    out.say(f"  {parts.total} parts      each: rota list --parent last")
                 with outlasted(client, settings, f"rota logs -f {job.id}"):
                     code = await watch.to_its_end(job, interrupts)
             if fetch is not None and job.ended:

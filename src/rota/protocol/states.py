@@ -64,6 +64,7 @@ class Move(Enum):
     CANCEL = ("cancel", {JobState.WAITING, JobState.QUEUED}, JobState.CANCELLED)
     RETIRE = ("its environment is retired", {JobState.WAITING, JobState.QUEUED}, JobState.CANCELLED)
     SKIP = ("a need cannot be met, or an input is not there", {JobState.WAITING}, JobState.CANCELLED)
+    CANCEL_PARTS = ("cancel of an array", {JobState.WAITING, JobState.QUEUED}, JobState.CANCELLED)
     CLOSE = ("verdict on the last part", {JobState.WAITING}, JobState.FINISHED)
     CLOSE_CANCELLED = ("verdict on the last part, cancelled", {JobState.WAITING}, JobState.CANCELLED)
     REOPEN = ("retry of parts", {JobState.WAITING, JobState.FINISHED, JobState.CANCELLED}, JobState.WAITING)

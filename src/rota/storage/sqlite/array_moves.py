@@ -120,5 +120,9 @@ def reopen(connection: apsw.Connection, parent: JobId, *, was_decided: bool) -> 
 
 
 def _cancel_each(connection: apsw.Connection, parent: JobId, message: str | None) -> list[Outcome]:
-    parts = every(connection, SQL["unended_parts"], {"parent": parent})
-    return [cancel(connection, part, message) for (part,) in parts]
+    ended = every(connection, SQL["cancel_parts"], {"parent": parent, "message": message})
+    held = every(connection, SQL["held_parts"], {"parent": parent})
+    return [
+        *(Outcome(part, JobState.CANCELLED) for (part,) in ended),
+        *(cancel(connection, part, message) for (part,) in held),
+    ]

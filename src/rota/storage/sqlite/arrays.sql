@@ -25,9 +25,14 @@ UPDATE job SET cancel_requested = 1, message = coalesce(:message, message)
  WHERE id = :parent AND parts_left > 0 AND state = 'waiting'
 RETURNING id;
 
--- name: unended_parts
-SELECT id FROM job INDEXED BY job_part_state
- WHERE parent_id = :parent AND state IN ('waiting', 'queued', 'assigned', 'running') ORDER BY id DESC;
+-- name: cancel_parts
+-- Those that nobody holds end here.
+UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1, message = coalesce(:message, message)
+ WHERE parent_id = :parent AND state IN ('waiting', 'queued')
+RETURNING id;
+
+-- name: held_parts
+SELECT id FROM job INDEXED BY job_part_state WHERE parent_id = :parent AND state IN ('assigned', 'running');
 
 -- name: ended_parts
 SELECT id, undecided FROM job INDEXED BY job_part_state
