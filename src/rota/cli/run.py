@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rota.cli.array_words import parts_of
 from rota.cli.command import Command, option
 from rota.cli.context import Settings
 from rota.cli.exit_codes import Code
@@ -17,7 +16,7 @@ from rota.cli.outage import outage_option, outlasted
 from rota.cli.spec_options import WholeOptions, make_spec, spec_options
 
 if TYPE_CHECKING:
-    from rota.client import AsyncJob
+    from rota.client import AsyncClient, AsyncJob
 
 
 @click.command(
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
         "rota run --require gpu=yes --env STAGE=test --timeout 1h30m -- sh -c 'echo $STAGE'",
         "rota run -d -- sleep 60                # print the id and come back at once",
         "rota run --array 1-100 --max-parallel 10 -- sh -c 'echo part $ROTA_ARRAY_INDEX'",
-        "rota run --matrix python=3.11,3.12 --matrix os=linux,mac -- sh test.sh",
+        "rota run --matrix os=linux,mac --matrix mode=fast,safe -- sh -c 'echo $ROTA_MATRIX_OS $ROTA_MATRIX_MODE'",
     ),
 )
 @spec_options
@@ -69,7 +68,7 @@ def command(
     Exit code: the command's own; 128+N where signal N ended it; 120 its worker was lost, 121 cancelled, 122 never
     started, 124 timed out, 125 the server was not reached or failed, 130 left running after Ctrl-C.
     """
-    from rota.cli.job_ids import find_async, remember  # noqa: PLC0415  (start-up time)
+    from rota.cli.job_ids import remember  # noqa: PLC0415  (start-up time)
     from rota.cli.watch import Interrupts, Watch  # noqa: PLC0415  (start-up time)
 
     settings: Settings = ctx.obj
@@ -81,16 +80,13 @@ def command(
         async with settings.async_client() as client:
             watch = Watch(client, out, on_interrupt)
             with Interrupts() as interrupts:
-                spec = await with_ids_async(spec, lambda text: find_async(client, text))
-                job = await watch.submitted(client.submit(**spec), interrupts)
+                job = await watch.submitted(submit(client, spec), interrupts)
                 submitted.append(job)
                 remember(client.endpoint.server, job.id)
                 if detach:
                     out.json(job.data) if out.as_json else out.data(job.id)
                     out.say("  goes on without you      its log: rota logs -f last      stop it: rota cancel last")
                     return Code.OK
-                if (parts := parts_of(job.data)) is not None:
-                    out.say(f"  {parts.total} parts      each: rota list --parent last")
                 with outlasted(client, settings, f"rota logs -f {job.id}"):
                     code = await watch.to_its_end(job, interrupts)
             if fetch is not None and job.ended:
@@ -103,6 +99,13 @@ def command(
     except KeyboardInterrupt:
         raise interrupted(submitted[0].id if submitted else None) from None
     ctx.exit(code)
+
+
+async def submit(client: "AsyncClient", spec: dict[str, Any]) -> "AsyncJob":
+    """The job; others that the spec names are found first."""
+    from rota.cli.job_ids import find_async  # noqa: PLC0415  (start-up time)
+
+    return await client.submit(**await with_ids_async(spec, lambda text: find_async(client, text)))
 
 
 def interrupted(job_id: str | None) -> Failure:

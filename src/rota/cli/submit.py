@@ -20,8 +20,8 @@ from rota.cli.spec_options import WholeOptions, make_spec, spec_options
         "rota submit -- sleep 60",
         "rota submit --require gpu=yes --timeout 2h --input build.sh --artifact 'out/**' -- sh build.sh",
         "ID=$(rota submit --script build.sh) && rota wait $ID",
-        "rota submit --after $ID --after last:any -- sh report.sh",
-        'rota submit --file graph.json          # {"jobs": [spec, …]}: all or none',
+        "ID=$(rota submit -- date) && rota submit --after $ID:any -- echo 'whatever became of it'",
+        """echo '{"jobs": [{"script": "date"}, {"script": "uptime"}]}' | rota submit --file -""",
     ),
 )
 @spec_options
