@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from rota.protocol.ids import JobId
 from rota.protocol.placement import QueueKey
@@ -26,35 +27,50 @@ NAMES, SITES = 1000, 10
 """Each name is had by one job in 1,000, each tag by one in 10."""
 
 
+class Queue(NamedTuple):
+    """So many queued jobs, of so many submitters, in so many priorities."""
+
+    jobs: int
+    submitters: int = 1
+    priorities: int = 1
+
+
 @contextmanager
-def deep_server(count: int) -> Iterator[house.Server]:
-    """A server on data with so many queued jobs."""
+def deep_server(queue: Queue) -> Iterator[house.Server]:
+    """A server on data with such a queue."""
     with tempfile.TemporaryDirectory(prefix="rota-bench-deep-") as own:
-        data = Path(os.environ.get(KEPT, own)) / f"queued-{count}"
+        data = Path(os.environ.get(KEPT, own)) / f"queued-{queue.jobs}-{queue.submitters}-{queue.priorities}"
         if not (data / "filled").exists():
             shutil.rmtree(data, ignore_errors=True)
             with starting_server(data):  # makes the environment and the keys
                 pass
-            asyncio.run(_fill(data / "rota.db", count))
+            asyncio.run(_fill(data / "rota.db", queue))
             (data / "filled").touch()
         with starting_server(data) as server:
             yield server
 
 
-async def _fill(path: Path, count: int) -> None:
+async def _fill(path: Path, queue: Queue) -> None:
     database, world = Database(path, "jobs"), SystemWorld()
     database.start()
     try:
         store, key = SqliteJobs(database), QueueKey("default", "process", {})
         specs = [
-            Spec(command=[TRUE], name=f"nightly-{number}", tags={"site": f"s{number % SITES}"})
+            Spec(
+                command=[TRUE],
+                name=f"nightly-{number}",
+                tags={"site": f"s{number % SITES}"},
+                priority=number % queue.priorities,
+            )
             for number in range(NAMES)
         ]
-        for first in range(0, count, BATCH):
+        for first in range(0, queue.jobs, BATCH):
             now = timestamp(datetime.now(UTC))
             jobs = [
-                NewJob(JobId(world.new_id()), specs[number % NAMES], key, now, "bench", None)
-                for number in range(first, min(first + BATCH, count))
+                NewJob(
+                    JobId(world.new_id()), specs[number % NAMES], key, now, f"bench-{number % queue.submitters}", None
+                )
+                for number in range(first, min(first + BATCH, queue.jobs))
             ]
             await store.submit(jobs, None)
     finally:

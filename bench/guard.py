@@ -64,8 +64,12 @@ QUESTIONS: list[Question] = [
     ),
     (
         depth.measure,
-        {"most": 20_000, "claims": 30, "slots": 10, "rounds": 5},
-        [Guard("claims/s at 20,000 ÷ at 1,000", Bar("≥", 0.7))],
+        {"most": 20_000, "submitters": 10_000, "priorities": 50, "claims": 30, "slots": 10, "rounds": 5},
+        [
+            Guard("claims/s at 20,000 ÷ at 1,000", Bar("≥", 0.7)),
+            Guard("the same of 10,000 submitters", Bar("≥", 0.7), row=1),
+            Guard("the same in 50 priorities", Bar("≥", 0.4), row=2),
+        ],
     ),
     (submit.measure, {"specs": 10_000, "rounds": 3}, [Guard("submit 10,000, s", Bar("≤", 1))]),
     (listing.measure, {"jobs": 20_000, "rounds": 5}, [Guard("list by name and tag, ms", Bar("≤", 20), figure=4)]),

@@ -6,7 +6,7 @@ import time
 import httpx2
 
 import question
-from deep import deep_server
+from deep import Queue, deep_server
 from table import Answer, Bar, Figure, Row
 
 FULL = {"jobs": 1_000_000, "rounds": 20}
@@ -23,7 +23,7 @@ FILTERS = {
 def measure(asked: argparse.Namespace) -> Answer:
     """A row, with a figure a filter."""
     took_ms: dict[str, list[float]] = {name: [] for name in FILTERS}
-    with deep_server(asked.jobs) as server, server.client() as client:
+    with deep_server(Queue(asked.jobs)) as server, server.client() as client:
         for number in range(asked.rounds + 1):
             for name, wanted in FILTERS.items():
                 began = time.monotonic()

@@ -8,6 +8,7 @@ import pytest
 ALLOWED_SKIPS = (
     "needs root: ",  # what only root may do: other users, mounts
     "needs spin: ",  # a program of Debian that .ci/debian-packages installs where it may
+    "needs chromium: ",  # likewise
     "needs memory cgroups: ",  # a machine on which a job may be given a memory limit
 )
 """How the reason of a skip may begin. Anything else that is skipped in CI fails the run."""

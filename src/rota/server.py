@@ -31,6 +31,8 @@ from rota.jobs.desk import Desk
 from rota.jobs.doctor import Doctor, Places
 from rota.jobs.http import JobsHttp
 from rota.jobs.inner_http import JobsInnerHttp
+from rota.jobs.overview import Overviews
+from rota.jobs.overview_http import OverviewHttp
 from rota.jobs.remote import RemoteJob
 from rota.jobs.service import JobService
 from rota.jobs.sweep import sweep
@@ -48,8 +50,10 @@ from rota.storage.disk import Disk
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.environments import SqliteEnvironments
 from rota.storage.sqlite.jobs import SqliteJobs
+from rota.storage.sqlite.tallies import SqliteTallies
 from rota.storage.sqlite.upkeep import SqliteFiles, SqliteUpkeep
 from rota.storage.sqlite.workers import SqliteWorkers
+from rota.web.site import site
 from rota.world import World
 
 PARTICIPANTS = ("jobs", "gateway", "registry", "scheduler")
@@ -92,7 +96,10 @@ class House:
         metrics_open = self._settings.is_on("ROTA_METRICS_OPEN")
         health = Health(self._metrics, self._checks, self._measures, metrics_open=metrics_open)
         endpoints = [*health.endpoints(), *self._endpoints]
-        return application(endpoints, self._environments.recognise, self._lifespan)
+        recognise = self._environments.recognise
+        pages = site(recognise, lambda: made) if "jobs" in self._only else []
+        made = application(endpoints, recognise, self._lifespan, pages)
+        return made
 
     def stop_waiting(self) -> None:
         """The server is about to stop: held questions are answered now, and who asked has no reason to warn."""
@@ -130,10 +137,11 @@ class House:
         self._checks.append(self.disk.ready)
         self._tasks.append(lambda: self.disk.watch(self._world))
         self._environments = environments = EnvironmentsService(SqliteEnvironments(database), self._world)
-        sizes = [
-            self._settings.limit_bytes(name) for name in ("ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX")
-        ]
-        jobs = JobService(store, blobs, environments, self._world, *sizes)
+        log_size, artifact_size = map(
+            self._settings.limit_bytes, ("ROTA_LOG_SIZE_BYTES_MAX", "ROTA_ARTIFACT_SIZE_BYTES_MAX")
+        )
+        reserve_after_s = self._settings.duration_s("ROTA_RESERVE_AFTER_S")
+        jobs = JobService(store, blobs, environments, self._world, log_size, artifact_size, reserve_after_s)
 
         self._closes.append(jobs.close)
 
@@ -160,6 +168,9 @@ class House:
         jobs.fleet = fleet
         desk = Desk(jobs, store, blobs, environments, fleet, self._world)
         self._endpoints += JobsHttp(desk, fleet).endpoints()
+        overviews = Overviews(SqliteTallies(database), blobs, self._world)
+        self._tasks.append(overviews.watch)
+        self._endpoints += OverviewHttp(overviews).endpoints()
         self._upkeep(database, jobs, store, blobs, fleet)
         return jobs
 

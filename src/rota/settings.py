@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rota.protocol.placement import RESERVE_AFTER_S
 from rota.protocol.problems import InvalidRequest
 from rota.protocol.wire import INLINE_SIZE_BYTES_MAX
 
@@ -35,6 +36,10 @@ SETTINGS = (
     Setting(
         "ROTA_DISK_FREE_BYTES_MIN", "", "bytes",
         "With less free room no job is taken or given out; empty: 256 MiB, or 5 % of a small disk; 0: no such mark.",
+    ),
+    Setting(
+        "ROTA_RESERVE_AFTER_S", f"{RESERVE_AFTER_S:g}", "seconds",
+        "How long smaller jobs pass over one that needs more room, before a worker keeps itself free for it.",
     ),
     Setting("ROTA_HEAD_TIMEOUT_S", "15", "seconds", "How long a connection may take for a request's head."),
     Setting("ROTA_BODY_TIMEOUT_S", "60", "seconds", "How long an upload may bring (almost) nothing; then it is cut."),

@@ -1,5 +1,6 @@
 """What workers and servers say at their start, without each other, and at their end."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,38 @@ def test_a_worker_that_is_started_with_another_name_and_number_of_slots_says_wha
     assert "the name is first, with which this worker enrolled, and not second" in said
     assert "it takes 3 jobs at once; `rota workers` shows the 1 of its enrolment" in said
     assert "worker first enrolled in default" in said
+
+
+def test_a_worker_that_is_started_with_other_resources_says_that_it_offers_the_old_ones(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data")
+    work_dir = tmp_path / "worker"
+    kept = work_dir / "credential.json"
+    said: list[str] = []
+
+    def told(token: str | None, gpus: int) -> None:
+        """What it has said when it waits for work."""
+        worker = Worker(server.url, token, work_dir, 1, "--resource", f"gpus={gpus}")
+        before = sum(map(len, said))
+        until(lambda: "1 slots" in worker.log.read_text()[before:], why="it works")
+        worker.stop()
+        said.append(worker.log.read_text()[before:])
+
+    try:
+        told(server.token("enrolment"), 2)
+        told(None, 2)
+        told(None, 3)
+        with Client(server.url, server.admin_token) as client:
+            [worker] = client.workers()
+        known = json.loads(kept.read_text())
+        kept.write_text(json.dumps({field: value for field, value in known.items() if field != "resources"}))
+        told(None, 2)
+    finally:
+        server.stop()
+
+    assert worker.resources["gpus"] == 2
+    assert "resources" not in said[0] + said[1]
+    assert "the resources are those that this worker enrolled with, and not those of now" in said[2]
+    assert "it enrolled before resources were counted" in said[3]
 
 
 def test_a_token_for_workers_names_no_address_where_the_registry_is_apart(tmp_path: Path) -> None:

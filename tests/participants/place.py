@@ -41,9 +41,9 @@ class Place:
         self._open.append(made.http)
         return made
 
-    def client(self, kind: str) -> httpx2.Client:
+    def client(self, kind: str, **wanted: object) -> httpx2.Client:
         """A client with a token of that kind."""
-        made = self.server.client(self.server.token(kind, self.name))
+        made = self.server.client(self.server.token(kind, self.name, **wanted))
         self._open.append(made)
         return made
 

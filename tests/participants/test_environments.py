@@ -88,7 +88,7 @@ WRONG: list[tuple[Json, str]] = [
     ({"heartbeat_s": 0}, "heartbeat_s"),
     ({"heartbeat_s": "10"}, "heartbeat_s"),
     ({"heartbeat_s": 10, "lease_s": 15}, "lease_s"),
-    ({"labels": {"a": 1}}, "labels[...]"),
+    ({"labels": {"a": 1}}, "labels.a"),
     ({"colour": "red"}, "colour"),
 ]
 

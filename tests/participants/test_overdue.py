@@ -103,7 +103,7 @@ class House:
     async def asked(self, request: str | None) -> Offer:
         """getJob, once more where the request is an old one."""
         ask = GetJobForWorker(WORKER, Incarnation("one"), 1, self.clock.now(), request)
-        [offer] = await self.service.get_job_for_worker(ask)
+        [offer] = (await self.service.get_job_for_worker(ask)).jobs
         return offer
 
     async def running(self, spec: Spec) -> AttemptId:
@@ -160,7 +160,7 @@ async def test_an_offer_is_not_given_again_while_it_is_being_ended(house: House)
     await house.store.asked.wait()
 
     ask = GetJobForWorker(WORKER, Incarnation("one"), 1, house.clock.now(), "r")
-    again = await house.service.get_job_for_worker(ask)
+    again = (await house.service.get_job_for_worker(ask)).jobs
     house.store.may.set()
     await sweeping
 

@@ -95,7 +95,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"command": ["a\0b"]}, "command"),
     ({"script": "  "}, "script"),
     ({"script": "a\0b"}, "script"),
-    ({"command": ["a"], "env": {"A": 1}}, "env[...]"),
+    ({"command": ["a"], "env": {"A": 1}}, "env.A"),
     ({"command": ["a"], "env": {"A=B": "1"}}, "env.A=B"),
     ({"command": ["a"], "env": {"A": "\0"}}, "env"),
     ({"command": ["a"], "env": {"ROTA_JOB_ID": "x"}}, "env.ROTA_JOB_ID"),
@@ -115,7 +115,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"command": ["a"], "executor": "teleport"}, "executor"),
     ({"command": ["a"], "artifacts": ["../x"]}, "artifacts[0]"),
     ({"command": ["a"], "artifacts": ["/etc/passwd"]}, "artifacts[0]"),
-    ({"command": ["a"], "tags": {"a": None}}, "tags[...]"),
+    ({"command": ["a"], "tags": {"a": None}}, "tags.a"),
     ({"command": ["a"], "inputs": [{"path": "../x", "content": ""}]}, "inputs[0].path"),
     ({"command": ["a"], "inputs": [{"path": "/x", "content": ""}]}, "inputs[0].path"),
     ({"command": ["a"], "inputs": [{"path": "a\0b", "content": ""}]}, "inputs[0].path"),
@@ -139,8 +139,8 @@ def test_a_spec_that_could_not_work_is_refused_by_its_fields_name(place: Place, 
 
 
 LATER = {
-    "secrets": ["KEY"], "image": "alpine", "resources": {"cpus": 1}, "retry": {"max_attempts": 3},
-    "not_before": "2026-11-23T12:00:00Z", "deadline": "2026-11-23T12:00:00Z", "success_exit_codes": [0, 1],
+    "secrets": ["KEY"], "image": "alpine", "retry": {"max_attempts": 3}, "not_before": "2026-11-23T12:00:00Z",
+    "deadline": "2026-11-23T12:00:00Z", "success_exit_codes": [0, 1],
 }  # fmt: skip
 
 

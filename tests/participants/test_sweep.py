@@ -103,7 +103,7 @@ async def test_a_job_that_every_worker_dies_of_ends(works: Works) -> None:
     assert (rounds, await works.state_of(job)) == (LOSSES_MAX, JobState.LOST)
 
 
-@pytest.mark.parametrize("broken", ["DELETE FROM queue_key", "UPDATE queue_key SET requires = '['"])
+@pytest.mark.parametrize("broken", ["DELETE FROM queue_key", "UPDATE queue_key SET demand = '['"])
 async def test_a_batch_full_of_rows_that_cannot_be_requeued_does_not_starve_the_others(
     works: Works, broken: str
 ) -> None:
@@ -112,7 +112,7 @@ async def test_a_batch_full_of_rows_that_cannot_be_requeued_does_not_starve_the_
     await works.jobs.start()
     with contextlib.closing(connect(works.folder / "rota.db")) as elsewhere:
         elsewhere.execute("PRAGMA foreign_keys = OFF")
-        elsewhere.execute("INSERT INTO queue_key SELECT id + 1, 'whole', executor, requires FROM queue_key")
+        elsewhere.execute("INSERT INTO queue_key SELECT id + 1, 'whole', executor, demand FROM queue_key")
         elsewhere.execute("UPDATE job SET queue_key = queue_key + 1 WHERE id >= ?", (good[0],))
         elsewhere.execute(f"{broken} WHERE environment = 'default'")
 

@@ -11,7 +11,7 @@ from rota.jobs.remote import _FINISH_TIMEOUT_S, _GET_JOB_TIMEOUT_S
 from rota.protocol.decide import Decision, Ended
 from rota.protocol.enrol import Enrol, WorkerCredential
 from rota.protocol.environment import Caller, Environment
-from rota.protocol.get_job import Arrivals, GetJobForWorker, Offer
+from rota.protocol.get_job import Arrivals, GetJobForWorker, Given
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
@@ -41,9 +41,9 @@ class Far:
 class FarJob(Far):
     """See `rota.protocol.participants.Job`."""
 
-    async def get_job_for_worker(self, ask: GetJobForWorker) -> list[Offer]:
+    async def get_job_for_worker(self, ask: GetJobForWorker) -> Given:
         said = f"{ask.worker.name} slots={ask.slots} {ask.request_id}"
-        answer: list[Offer] = await self.ask(
+        answer: Given = await self.ask(
             "getJobForWorker", lambda job: job.get_job_for_worker(ask), said, _GET_JOB_TIMEOUT_S
         )
         return answer

@@ -1,7 +1,7 @@
 """Jobs in any state, and each move of the table as its message would ask for it."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -14,12 +14,14 @@ from rota.protocol.job_finished import Finished, LogReport, Reason, ReportedResu
 from rota.protocol.placement import QueueKey
 from rota.protocol.spec import Spec
 from rota.protocol.states import AttemptState, JobState, Move, Verdict
+from rota.protocol.turns import WEIGHT
 from rota.protocol.wire import timestamp
 from rota.storage.sqlite import array_moves, need_moves
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.job_moves import LAPSES_MAX
+from rota.storage.stores.claims import Claim, Leased
 from rota.storage.stores.holds import Hold
-from rota.storage.stores.jobs import Claim, JobStore, Leased, NewJob, Outcome
+from rota.storage.stores.jobs import JobStore, NewJob, Outcome
 from rota.world import SystemWorld
 
 ANNA, BERT = WorkerId("anna"), WorkerId("bert")
@@ -48,15 +50,32 @@ class Bench:
         self, *specs: Spec, key: QueueKey = KEY, expires_at: str | None = None, hold: Hold | None = None
     ) -> list[JobId]:
         """Jobs as the Job service makes them."""
+        return await self.submit_by({"me": specs}, key=key, expires_at=expires_at, hold=hold)
+
+    async def submit_by(
+        self,
+        specs: Mapping[str, Sequence[Spec]],
+        key: QueueKey = KEY,
+        expires_at: str | None = None,
+        hold: Hold | None = None,
+    ) -> list[JobId]:
+        """The same, of several submitters: `me`, or `me@tenant`, or `me@tenant=weight`."""
         now = timestamp(datetime.now(UTC))
-        jobs = [NewJob(JobId(WORLD.new_id()), spec, key, now, "me", expires_at, hold=hold) for spec in specs]
+        jobs = []
+        for whose, theirs in specs.items():
+            by, _, of = whose.partition("@")
+            tenant, _, weight = of.partition("=")
+            share: dict[str, Any] = {"tenant": tenant, "weight": float(weight or WEIGHT)}
+            jobs += [
+                NewJob(JobId(WORLD.new_id()), spec, key, now, by, expires_at, hold=hold, **share) for spec in theirs
+            ]
         return (await self.store.submit(jobs, None)).job_ids
 
     async def claim(self, slots: int = 1, worker: WorkerId = ANNA, request: str | None = None) -> list[Leased]:
         """getJobForWorker, from all queues."""
         keys = list(await self.store.queue_keys())
         attempts = [AttemptId(WORLD.new_id()) for _ in range(slots)]
-        return await self.store.claim(Claim(worker, ONE, request, keys, attempts, NOW, NOW))
+        return (await self.store.claim(Claim(worker, ONE, request, keys, attempts, NOW, NOW))).leased
 
     async def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (bound by SQLite)
         """What a statement of the test's own gives."""

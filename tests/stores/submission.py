@@ -5,14 +5,15 @@ from collections.abc import Callable
 import msgspec
 
 from rota.jobs.graph import linked, named_ids
-from rota.jobs.submit import check_specs, new_jobs
+from rota.jobs.submit import Submitter, check_specs, new_jobs
 from rota.protocol.ids import JobId
 from rota.protocol.job import Job, Parts
 from rota.protocol.needs import Need, On
 from rota.protocol.spec import Spec
 from rota.protocol.states import Verdict
 from rota.scheduler.decide import decide
-from rota.storage.stores.jobs import Leased, Outcome, Submission
+from rota.storage.stores.claims import Leased
+from rota.storage.stores.jobs import Outcome, Submission
 from stores.bench import ANNA, NOW, WORLD, Bench, report
 
 Codes = Callable[[Leased], int]
@@ -29,7 +30,9 @@ async def offered(bench: Bench, *specs: Spec) -> Submission:
     fields = [f"jobs[{index}]." for index in range(len(specs))]
     check_specs(specs, fields)
     known = await bench.store.known(named_ids(specs))
-    made = new_jobs(lambda ids: linked(specs, ids, fields, known, None), specs, fields, "default", "me", WORLD)
+    ids = [JobId(WORLD.new_id()) for _ in specs]
+    whole = linked(specs, ids, fields, known, None)
+    made = new_jobs(ids, whole, fields, Submitter("me", "default"), {"default": {}}, WORLD)
     return await bench.store.submit(made, None)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import apsw
 import pytest
@@ -10,7 +10,10 @@ import pytest
 from rota.protocol.placement import QueueKey
 from rota.protocol.spec import Spec
 from rota.protocol.states import Move
+from rota.protocol.turns import Queued
 from rota.storage.sqlite.array_moves import SQL as ARRAYS
+from rota.storage.sqlite.candidates import SQL as TURNS
+from rota.storage.sqlite.candidates import candidates
 from rota.storage.sqlite.gate import SQL as GATE
 from rota.storage.sqlite.job_moves import SQL as JOBS
 from rota.storage.sqlite.need_moves import SQL as NEEDS
@@ -79,29 +82,47 @@ async def test_attempts_sort_in_the_order_in_which_they_were_made(bench: Bench) 
     assert all(before < after for before, after in pairwise(attempts))
 
 
-async def plan(bench: Bench, statement: str) -> list[str]:
+async def plan(bench: Bench, text: str) -> list[str]:
     """How SQLite would run it, as it tells."""
-    values = dict.fromkeys(re.findall(r":(\w+)", SQL[statement]))
-    return [row[3] for row in await bench.rows(f"EXPLAIN QUERY PLAN {SQL[statement]}", **values)]
+    values = dict.fromkeys(re.findall(r":(\w+)", text))
+    return [row[3] for row in await bench.rows(f"EXPLAIN QUERY PLAN {text}", **values)]
 
 
-async def test_a_claim_reads_the_queues_index_and_sorts_nothing(bench: Bench) -> None:
-    [step] = await plan(bench, "queued")
+@pytest.mark.parametrize("statement", ["heads", "behind"])
+async def test_a_claim_reads_the_queues_index_and_sorts_nothing(bench: Bench, statement: str) -> None:
+    steps = await plan(bench, TURNS[statement])
 
-    assert step.startswith("SEARCH job USING COVERING INDEX job_queue ")
+    of_jobs = [step for step in steps if " job " in step]
+    assert of_jobs
+    assert all(step.startswith("SEARCH job USING COVERING INDEX job_queue ") for step in of_jobs)
+    assert not [step for step in steps if "TEMP B-TREE" in step]
 
 
 @pytest.mark.parametrize("statement", [*(move.name.lower() for move in Move), *BESIDE_THE_MOVES])
 async def test_no_move_and_no_sweep_reads_a_whole_table(bench: Bench, statement: str) -> None:
-    for step in await plan(bench, statement):
+    for step in await plan(bench, SQL[statement]):
         assert not step.startswith("SCAN") or " USING " in step, step
 
 
-async def test_depth_makes_a_claim_no_dearer(bench: Bench) -> None:
+@pytest.mark.parametrize("statement", TURNS)
+async def test_no_turn_reads_a_whole_table(bench: Bench, statement: str) -> None:
+    for step in await plan(bench, TURNS[statement]):
+        assert not re.match(r"SCAN (job|turn|submitter|queue_key|k)\b", step), step
+        assert "submitter_next" not in step or statement == "forget", step
+
+
+@pytest.mark.parametrize("spread", ["one-class", "fifty-priorities", "many-submitters"])
+async def test_depth_makes_a_claim_no_dearer(bench: Bench, spread: str) -> None:
     """Counted in the steps of SQLite's own machine, so that a busy computer tells the same."""
     costs = []
     for depth in (100, 5_000):
-        await bench.submit(*[Spec(command=["a"])] * depth)
+        specs = [
+            Spec(command=["a"], priority=number % 50 if spread == "fifty-priorities" else 0) for number in range(depth)
+        ]
+        if spread == "many-submitters":
+            await bench.submit_by({f"s{number}": [spec] for number, spec in enumerate(specs)})
+        else:
+            await bench.submit(*specs)
         [key] = [number for number, known in (await bench.store.queue_keys()).items() if known == KEY]
         costs.append(await bench.database.writer.run(lambda connection, key=key: _steps(connection, key)))  # type: ignore[misc]
 
@@ -110,8 +131,10 @@ async def test_depth_makes_a_claim_no_dearer(bench: Bench) -> None:
 
 
 def _steps(connection: apsw.Connection, key: int) -> int:
-    cursor = connection.cursor()
-    cursor.execute(SQL["queued"], {"key": key, "limit": 10}).fetchall()
+    def take() -> list[Queued]:
+        return list(islice(candidates(connection, [key], NOW), 10))
+
+    take()
     found = 0
 
     def count() -> bool:
@@ -121,7 +144,7 @@ def _steps(connection: apsw.Connection, key: int) -> int:
 
     connection.set_progress_handler(count, 1)
     try:
-        cursor.execute(SQL["queued"], {"key": key, "limit": 10}).fetchall()
+        assert len(take()) == 10
     finally:
         connection.set_progress_handler(None, 0)
     return found

@@ -17,7 +17,7 @@ from aiohttp import web
 from upgrade.conversation import SERVICES, Body, Step, load, recorded
 from upgrade.play import play
 
-MAPS = {"env", "labels", "requires", "tags", "secrets", "value"}
+MAPS = {"env", "labels", "requires", "tags", "secrets", "shares", "value"}
 """Objects whose keys are the user's own."""
 CHANCE = {"idempotency-key"}
 TOMORROW = {"of_tomorrow": {"is": ["unknown"]}}

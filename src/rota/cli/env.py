@@ -18,8 +18,11 @@ EXAMPLES = (
     "rota env token lab --kind enrolment --uses 1 --expires 1h",
     "rota env credentials lab",
     "rota env revoke lab 0192f3a1-…",
+    "rota env share lab physics=3 biology=1",
+    "rota env token lab --kind submit --tenant physics",
 )
 DEFAULT = "default"
+SHARE = "TENANT=WEIGHT"
 ENVIRONMENTS = "`rota env` shows the environments there are."
 CREDENTIALS = "`rota env credentials NAME` shows an environment's credentials, `rota env` the environments."
 
@@ -74,6 +77,7 @@ def show(settings: Settings, name: str) -> None:
     show_default="30s",
 )
 @option("--description", metavar="TEXT", default="", help="Words for people.")
+@option("--share", metavar=SHARE, multiple=True, help="How much a tenant gets, against others. Repeatable.")
 @click.pass_obj
 def create(
     settings: Settings,
@@ -84,19 +88,36 @@ def create(
     heartbeat: float | None,
     lease: float | None,
     description: str,
+    share: tuple[str, ...],
 ) -> None:
     """Create an environment. `rota env token NAME` then lets workers in."""
     out = settings.output()
-    labels = pairs("--label", label)
+    labels, shares = pairs("--label", label), weights("--share", share)
     with settings.client() as client:
         made = client.create_environment(
-            name, auth, labels=labels, heartbeat_s=heartbeat, lease_s=lease, description=description
+            name, auth, labels=labels, heartbeat_s=heartbeat, lease_s=lease, description=description, shares=shares
         )
     write(out, made)
     out.say(f"  a token for its workers: rota env token {made.name}")
 
 
-@command.command(cls=Command, examples=EXAMPLES[2:3], missing=ENVIRONMENTS)
+@command.command(cls=Command, examples=EXAMPLES[5:6], missing=ENVIRONMENTS)
+@click.argument("name")
+@click.argument("shares", metavar=f"{SHARE}...", nargs=-1, required=True)
+@click.pass_obj
+def share(settings: Settings, name: str, shares: tuple[str, ...]) -> None:
+    """Set how much a tenant gets of an environment's workers, against others that have jobs waiting.
+
+    Tenants that are not named here stay as they are; who was never named counts 1.
+    """
+    out = settings.output()
+    wanted = weights("share", shares)
+    with settings.client() as client:
+        changed = client.change_shares(name, {**client.environment(name).shares, **wanted})
+    write(out, changed)
+
+
+@command.command(cls=Command, examples=(*EXAMPLES[2:3], *EXAMPLES[6:]), missing=ENVIRONMENTS)
 @click.argument("name", default=DEFAULT)
 @option(
     "--kind",
@@ -107,6 +128,7 @@ def create(
 @option("--expires", metavar="S", type=Duration(), help="Ends it after this long.", show_default="never")
 @option("--uses", metavar="N", type=click.IntRange(1), help="Ends it after so many workers.", show_default="any number")
 @option("--note", metavar="TEXT", default="", help="Words for the list of credentials.")
+@option("--tenant", metavar="TENANT", help="Who submits with it: all of one tenant share its turns.")
 @click.pass_obj
 def token(
     settings: Settings,
@@ -116,6 +138,7 @@ def token(
     expires: float | None,
     uses: int | None,
     note: str,
+    tenant: str | None,
 ) -> None:
     """Issue a token for an environment, and print it, this once.
 
@@ -123,7 +146,7 @@ def token(
     """
     out = settings.output()
     with settings.client() as client:
-        made = client.create_credential(name, kind, expires_in_s=expires, uses=uses, note=note)
+        made = client.create_credential(name, kind, expires_in_s=expires, uses=uses, note=note, tenant=tenant)
         is_here = made.kind is not TokenKind.ENROLMENT or out.as_json or client.has_registry()
     if out.as_json:
         out.json(made)
@@ -159,14 +182,15 @@ def credentials(settings: Settings, name: str, *, quiet: bool) -> None:
                 one.created_at,
                 one.expires_at or "never",
                 "-" if one.uses_left is None else str(one.uses_left),
+                one.tenant or "-",
                 printable(one.note or one.worker_id or "-"),
             ]
             for one in listed
         ]
-        out.table(["ID", "KIND", "CREATED", "EXPIRES", "USES LEFT", "NOTE"], rows)
+        out.table(["ID", "KIND", "CREATED", "EXPIRES", "USES LEFT", "TENANT", "NOTE"], rows)
 
 
-@command.command(cls=Command, examples=EXAMPLES[4:], missing=CREDENTIALS)
+@command.command(cls=Command, examples=EXAMPLES[4:5], missing=CREDENTIALS)
 @click.argument("name")
 @click.argument("credential_id", metavar="CREDENTIAL_ID")
 @click.pass_obj
@@ -176,6 +200,17 @@ def revoke(settings: Settings, name: str, credential_id: str) -> None:
     with settings.client() as client:
         client.revoke(name, credential_id)
     out.say(f"  revoked {credential_id}")
+
+
+def weights(spelling: str, given: tuple[str, ...]) -> dict[str, float]:
+    """`TENANT=WEIGHT` texts as a mapping; the server says which weights there are."""
+    shares: dict[str, float] = {}
+    for tenant, weight in pairs(spelling, given).items():
+        try:
+            shares[tenant] = float(weight)
+        except ValueError:
+            raise click.UsageError(f"{spelling}: `{tenant}={weight}` is not {SHARE}, such as physics=3.") from None
+    return shares
 
 
 def row(environment: Environment) -> list[str]:
@@ -196,5 +231,7 @@ def write(out: Output, environment: Environment) -> None:
         return
     facts = dict(zip(["name", "worker auth", "labels", "description"], row(environment), strict=True))
     facts |= {"heartbeat": f"{environment.heartbeat_s:g} s", "lease": f"{environment.lease_s:g} s"}
+    if environment.shares:
+        facts["shares"] = " ".join(f"{tenant}={weight:g}" for tenant, weight in sorted(environment.shares.items()))
     for name, text in facts.items():
         out.data(f"{name:12} {text}")

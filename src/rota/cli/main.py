@@ -30,6 +30,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "cancel": "Stop jobs.",
         "retry": "Run an ended job once more.",
         "flow": "Draw the messages that a job really caused.",
+        "top": "Show workers, running jobs and the queue, live.",
     },
     "Machines": {
         "workers": "List workers, or drain one.",

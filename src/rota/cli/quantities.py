@@ -64,7 +64,7 @@ def read_size(text: str) -> int | None:
     return int(float(number) * factor)
 
 
-def say_size(size_bytes: int) -> str:
+def say_size(size_bytes: float) -> str:
     """`17 B`, `4.2 kB`, `1.3 GB`."""
     size = float(size_bytes)
     for unit in ("B", "kB", "MB", "GB"):

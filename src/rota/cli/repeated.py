@@ -38,4 +38,4 @@ def repeated(words: Sequence[str], params: Sequence[click.Parameter]) -> list[st
 
 
 def _is_value(word: str, option: click.Option) -> bool:
-    return "=" in word or not (option.metavar or "").startswith("KEY")
+    return any(sign in word for sign in "=<>") or not (option.metavar or "").startswith("KEY")

@@ -12,6 +12,7 @@ import click
 from rota.cli.command import option
 from rota.cli.door import is_text, legible
 from rota.cli.graph_options import GraphOptions, graph_fields, graph_options, referring_inputs
+from rota.cli.placement_options import placement_options, resources, wants
 from rota.cli.quantities import Duration
 from rota.protocol.paths import check_path
 from rota.protocol.problems import InvalidRequest
@@ -31,6 +32,12 @@ class SpecOptions:
     name: str | None
     environment: str | None
     require: tuple[str, ...]
+    prefer: tuple[str, ...]
+    cpus: int | float | None
+    mem: int | float | None
+    gpus: int | float | None
+    disk: int | float | None
+    resource: tuple[str, ...]
     env: tuple[str, ...]
     input: tuple[str, ...]
     artifact: tuple[str, ...]
@@ -58,7 +65,7 @@ def spec_options(function: F) -> F:
             option("--name", metavar="NAME", help="A name for people."),
             option("--environment", "-E", metavar="E", help="The environment that runs it. [default: the token's own, "
                    "else `default`]"),
-            option("--require", metavar=PAIR, multiple=True, help="A label that the worker must have. Repeatable."),
+            placement_options,
             option("--env", "-e", metavar=PAIR, multiple=True,
                    help="A variable for the job; KEY alone takes it from here. Repeatable."),
             option("--input", "-i", metavar="PATH[:DEST]", multiple=True,
@@ -93,7 +100,9 @@ def make_spec(options: WholeOptions, environ: Mapping[str, str]) -> dict[str, An
         "script": read_script(options.script) if options.script is not None else None,
         "name": options.name,
         "environment": options.environment,
-        "requires": pairs("--require", options.require),
+        "requires": wants("--require", options.require),
+        "prefers": wants("--prefer", options.prefer),
+        "resources": asked_resources(options),
         "env": pairs("--env", options.env, environ),
         "inputs": [file for given in options.input for file in read_inputs(given)] + referring_inputs(options),
         "artifacts": list(options.artifact),
@@ -107,6 +116,12 @@ def make_spec(options: WholeOptions, environ: Mapping[str, str]) -> dict[str, An
         **graph_fields(options),
     }
     return {field: value for field, value in spec.items() if value is not None and value not in ({}, [])}
+
+
+def asked_resources(options: SpecOptions) -> dict[str, int | float]:
+    """The amounts by name."""
+    named = {"cpus": options.cpus, "memory_bytes": options.mem, "gpus": options.gpus, "disk_bytes": options.disk}
+    return resources(named, "--resource", options.resource, is_asked=True)
 
 
 def pairs(spelling: str, given: Sequence[str], environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from rota.cli.command import Command, option
 from rota.cli.enrolment_token import enrolment_token
 from rota.cli.exit_codes import Code
 from rota.cli.failure import Failure
+from rota.cli.placement_options import resources
 from rota.cli.spec_options import pairs
 
 MEBIBYTE = 1024 * 1024
@@ -24,7 +26,7 @@ MEBIBYTE = 1024 * 1024
     examples=(
         "ROTA_TOKEN=… rota worker --server https://rota.example.org",
         "rota worker --server https://rota.example.org --token-file /run/secrets/rota",
-        "rota worker --server https://rota.example.org --slots 4 --label site=lab --label gpu=yes",
+        "rota worker --server https://rota.example.org --slots 4 --label site=lab --label gpu=a100 --resource gpus=2",
     ),
 )
 @option("--server", metavar="URL", required=True, help="The server's address (the registry's, where it is apart).")
@@ -38,6 +40,13 @@ MEBIBYTE = 1024 * 1024
 @option("--name", metavar="NAME", help="Its name for people.", show_default="the host's name")
 @option("--slots", metavar="N", type=click.IntRange(1), help="How many jobs at once.", show_default="one a CPU")
 @option("--label", metavar="KEY=VALUE", multiple=True, help="What it has, for jobs that --require it. Repeatable.")
+@option(
+    "--resource",
+    metavar="NAME=AMOUNT",
+    multiple=True,
+    help="What it offers to jobs that ask for so much of it: gpus=2, memory_bytes=60GiB, licences=5; cpus and "
+    "memory_bytes are found out where they are not said. Repeatable.",
+)
 @option(
     "--work-dir",
     metavar="DIR",
@@ -88,6 +97,7 @@ def command(
     name: str | None,
     slots: int | None,
     label: tuple[str, ...],
+    resource: tuple[str, ...],
     work_dir: Path | None,
     log_size_bytes_max: int,
     artifact_size_bytes_max: int,
@@ -117,6 +127,7 @@ def command(
             slots=slots or cpus(),
             labels=pairs("--label", label),
             work_dir=work_dir or Path(platformdirs.user_data_path("rota")) / "workers" / name.replace("/", "_"),
+            resources=offered(resource),
             insecure=insecure,
             log_size_bytes_max=log_size_bytes_max,
             artifact_size_bytes_max=artifact_size_bytes_max,
@@ -140,6 +151,13 @@ def reachable(server: str) -> str:
     if not fits or not server.isprintable() or " " in server:
         raise WrongOption(f"`{server}` is no address of a server; give one such as https://rota.example.org")
     return server
+
+
+def offered(resource: Sequence[str]) -> dict[str, int | float]:
+    """What is said, and what is found out beside it."""
+    from rota.worker import machine  # noqa: PLC0415  (start-up time)
+
+    return {**machine.found(), **resources({}, "--resource", resource, is_asked=False)}
 
 
 def cpus() -> int:

@@ -7,6 +7,7 @@ from rota.cli.context import Settings
 from rota.cli.exit_codes import Code
 from rota.cli.failure import Failure
 from rota.cli.output import marked
+from rota.cli.quantities import say_size
 from rota.cli.terminal import printable
 from rota.protocol.worker import Worker
 
@@ -35,7 +36,7 @@ def list_them(settings: Settings, *, quiet: bool) -> None:
         for worker in workers:
             out.data(worker.worker_id)
     elif workers:
-        columns = ["NAME", "STATUS", "SLOTS FREE", "ENVIRONMENT", "LABELS", "LAST SEEN", "ID"]
+        columns = ["NAME", "STATUS", "SLOTS FREE", "ENVIRONMENT", "LABELS", "RESOURCES", "LAST SEEN", "ID"]
         out.table(columns, [row(worker) for worker in workers])
     else:
         out.say("No workers. Make a token (rota env token), then there: ROTA_TOKEN=TOKEN rota worker --server URL")
@@ -75,6 +76,12 @@ def row(worker: Worker) -> list[str]:
         f"{worker.free_slots} of {worker.slots}",
         printable(worker.environment),
         printable(" ".join(f"{key}={value}" for key, value in sorted(worker.labels.items()))) or "-",
+        printable(" ".join(offered(name, amount) for name, amount in worker.resources.items())) or "-",
         worker.last_seen_at or "never",
         worker.worker_id,
     ]
+
+
+def offered(name: str, amount: float) -> str:
+    """`cpus=8`, `memory=64.4 GB`."""
+    return f"{name.removesuffix('_bytes')}={say_size(amount) if name.endswith('_bytes') else f'{amount:g}'}"

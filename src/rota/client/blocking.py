@@ -3,54 +3,24 @@
 Nothing is decided here. tests/client compares both faces, method by method.
 """
 
-import asyncio
-import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self, TypeVar, Unpack
 
+from rota.client.background import Background
+from rota.client.blocking_places import Places
 from rota.client.client import OUTAGE_S, PATIENCE_S, AsyncClient, FlowFormat
 from rota.client.follow import End, LogStream
 from rota.client.handle import AsyncJob, Snapshot
 from rota.client.jobs import Filters, SpecFields
 from rota.protocol import job as protocol
-from rota.protocol.environment import CreatedCredential, Credential, Environment
 from rota.protocol.flow import Flow
 from rota.protocol.job_finished import Result
-from rota.protocol.worker import Worker
 from rota.world import World
 
 T = TypeVar("T")
-
-
-class Background:
-    """An event loop in a daemon thread."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, name="rota-client", daemon=True)
-        self.thread.start()
-
-    def start(self, deed: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Begin it there."""
-        return asyncio.run_coroutine_threadsafe(deed, self.loop)
-
-    def run(self, deed: Coroutine[Any, Any, T]) -> T:
-        """Do it there and come back with what it returned or raised; interrupted here, it is cancelled there."""
-        future = self.start(deed)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def stop(self) -> None:
-        """End the thread."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-        self.loop.close()
 
 
 class Follow:
@@ -105,7 +75,7 @@ async def anext_or_none(jobs: AsyncGenerator[AsyncJob]) -> AsyncJob | None:
     return await anext(jobs, None)
 
 
-class Client:
+class Client(Places):
     """A Rota server, asked with a token: AsyncClient's blocking face, which documents every method.
 
     with Client() as rota:
@@ -200,56 +170,6 @@ class Client:
 
     def flow_text(self, job_id: str, form: FlowFormat) -> str:
         return self._run(self._client.flow_text(job_id, form))
-
-    def has_registry(self) -> bool:
-        return self._run(self._client.has_registry())
-
-    def workers(self) -> list[Worker]:
-        return self._run(self._client.workers())
-
-    def drain(self, worker_id: str) -> Worker:
-        return self._run(self._client.drain(worker_id))
-
-    def environments(self) -> list[Environment]:
-        return self._run(self._client.environments())
-
-    def environment(self, name: str) -> Environment:
-        return self._run(self._client.environment(name))
-
-    def create_environment(
-        self,
-        name: str,
-        worker_auth: Literal["jwt", "basic"] = "jwt",
-        *,
-        labels: Mapping[str, str] | None = None,
-        heartbeat_s: float | None = None,
-        lease_s: float | None = None,
-        description: str = "",
-    ) -> Environment:
-        return self._run(
-            self._client.create_environment(
-                name, worker_auth, labels=labels, heartbeat_s=heartbeat_s, lease_s=lease_s, description=description
-            )
-        )
-
-    def create_credential(
-        self,
-        environment: str,
-        kind: Literal["enrolment", "submit", "view", "admin"],
-        *,
-        expires_in_s: float | None = None,
-        uses: int | None = None,
-        note: str = "",
-    ) -> CreatedCredential:
-        return self._run(
-            self._client.create_credential(environment, kind, expires_in_s=expires_in_s, uses=uses, note=note)
-        )
-
-    def credentials(self, environment: str) -> list[Credential]:
-        return self._run(self._client.credentials(environment))
-
-    def revoke(self, environment: str, credential_id: str) -> None:
-        self._run(self._client.revoke(environment, credential_id))
 
 
 class Job(Snapshot):

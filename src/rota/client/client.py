@@ -199,9 +199,16 @@ class AsyncClient:
         heartbeat_s: float | None = None,
         lease_s: float | None = None,
         description: str = "",
+        shares: Mapping[str, float] | None = None,
     ) -> Environment:
         """Make a place where workers run. Raises Conflict where there is one of this name."""
-        return await self._places.create_environment(name, worker_auth, labels, heartbeat_s, lease_s, description)
+        return await self._places.create_environment(
+            name, worker_auth, labels, heartbeat_s, lease_s, description, shares
+        )
+
+    async def change_shares(self, environment: str, shares: Mapping[str, float]) -> Environment:
+        """Replace the weights of an environment's tenants, for what is submitted from now on; others have 1."""
+        return await self._places.change_shares(environment, shares)
 
     async def create_credential(
         self,
@@ -211,9 +218,13 @@ class AsyncClient:
         expires_in_s: float | None = None,
         uses: int | None = None,
         note: str = "",
+        tenant: str | None = None,
     ) -> CreatedCredential:
-        """A new token; it is shown this once. Without `expires_in_s` and `uses` only `revoke` ends it."""
-        return await self._places.create_credential(environment, kind, expires_in_s, uses, note)
+        """A new token; it is shown this once. Without `expires_in_s` and `uses` only `revoke` ends it.
+
+        All who submit for one `tenant` share its turns.
+        """
+        return await self._places.create_credential(environment, kind, expires_in_s, uses, note, tenant)
 
     async def credentials(self, environment: str) -> list[Credential]:
         """Credentials that are not revoked, newest first, without their tokens."""

@@ -26,7 +26,9 @@ class SpecFields(TypedDict, total=False):
     script: str
     name: str
     environment: str
-    requires: Mapping[str, str]
+    requires: Mapping[str, str | Sequence[str] | Mapping[str, Any]]
+    prefers: Mapping[str, str | Sequence[str] | Mapping[str, Any]]
+    resources: Mapping[str, int | float]
     env: Mapping[str, str]
     inputs: Sequence[Mapping[str, Any]]
     artifacts: Sequence[str]

@@ -48,6 +48,7 @@ class PlaceCalls:
         heartbeat_s: float | None,
         lease_s: float | None,
         description: str,
+        shares: Mapping[str, float] | None,
     ) -> Environment:
         """What is None is left to the server. Raises Conflict."""
         body = given(
@@ -57,15 +58,21 @@ class PlaceCalls:
             heartbeat_s=heartbeat_s,
             lease_s=lease_s,
             description=description or None,
+            shares=dict(shares) if shares else None,
         )
         call = Call(method="POST", path=ENVIRONMENTS, body=body, repeatable=False)
         return await self.transport.ask(call, Environment)
 
+    async def change_shares(self, name: str, shares: Mapping[str, float]) -> Environment:
+        """All of them are replaced. Raises NotFound."""
+        call = Call(method="PATCH", path=f"{ENVIRONMENTS}/{quote(name, '')}", body={"shares": dict(shares)})
+        return await self.transport.ask(call, Environment)
+
     async def create_credential(
-        self, environment: str, kind: str, expires_in_s: float | None, uses: int | None, note: str
+        self, environment: str, kind: str, expires_in_s: float | None, uses: int | None, note: str, tenant: str | None
     ) -> CreatedCredential:
         """What is None is left out. Never repeated where the answer was lost: that would leave a token behind."""
-        body = given(kind=kind, expires_in_s=expires_in_s, uses=uses, note=note or None)
+        body = given(kind=kind, expires_in_s=expires_in_s, uses=uses, note=note or None, tenant=tenant)
         path = f"{ENVIRONMENTS}/{quote(environment, '')}/credentials"
         return await self.transport.ask(Call(method="POST", path=path, body=body, repeatable=False), CreatedCredential)
 

@@ -5,6 +5,7 @@ from urllib.parse import quote
 from rota.client.transport import Call, Transport
 from rota.protocol.backup import AskBackup, Backup, BackupList
 from rota.protocol.doctor import BlobsRead, Findings
+from rota.protocol.overview import Overview
 
 DOCTOR = "/api/v1/doctor"
 BACKUPS = "/api/v1/backups"
@@ -14,10 +15,15 @@ HELD_S = 1.0
 
 
 class UpkeepCalls:
-    """The calls of `/api/v1/doctor` and `/api/v1/backups`, for an administrator of the whole server."""
+    """How it goes, for everybody; the doctor and backups, for an administrator of the whole server."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
+
+    async def overview(self, window_s: int = 3600) -> Overview:
+        """What ended, waited and failed in the last 3600, 86400 or 604800 seconds, of all that the caller may see."""
+        call = Call(method="GET", path="/api/v1/overview", params={"window_s": window_s})
+        return await self.transport.ask(call, Overview)
 
     async def look(self) -> Findings:
         """What is out of the ordinary."""

@@ -71,7 +71,7 @@ class Callers:
             raise Unauthenticated
         if not is_secret(opaque.secret, stored.secret_hash):
             raise Unauthenticated
-        return Caller(stored.kind, stored.id, stored.environment), now_s + 3600
+        return Caller(stored.kind, stored.id, stored.environment, tenant=stored.tenant), now_s + 3600
 
     async def _by_password(self, value: str) -> Caller:
         try:

@@ -23,6 +23,7 @@ from rota.protocol.environment import (
 from rota.protocol.ids import CredentialId, WorkerId
 from rota.protocol.placement import WorkerFacts
 from rota.protocol.problems import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
+from rota.protocol.resources import counted
 from rota.protocol.spec import ENVIRONMENT
 from rota.protocol.wire import timestamp
 from rota.storage.stores.environments import EnvironmentStore, StoredCredential
@@ -82,7 +83,7 @@ class EnvironmentsService:
         """A new place. Raises Conflict where the name is taken, InvalidRequest where leases would be too short."""
         made = Environment(
             wanted.name, wanted.worker_auth, wanted.labels, wanted.heartbeat_s, wanted.lease_s, wanted.description,
-            self._now(),
+            self._now(), wanted.shares,
         )  # fmt: skip
         _check_lease(made)
         if await self._store.environment(wanted.name) is not None:
@@ -128,10 +129,12 @@ class EnvironmentsService:
         expires_at = None if wanted.expires_in_s is None else timestamp(now + timedelta(seconds=wanted.expires_in_s))
         if wanted.uses is not None and wanted.kind is not TokenKind.ENROLMENT:
             raise InvalidRequest.of("uses", "only an enrolment token is used up; leave it out for other kinds")
+        if wanted.tenant is not None and wanted.kind is not TokenKind.SUBMIT:
+            raise InvalidRequest.of("tenant", "is for a submit token, whose jobs take turns; leave it out for others")
         await self._store.insert_credential(
             StoredCredential(
                 credential, CallerKind(wanted.kind), environment, secret_hash, wanted.note, None, wanted.uses,
-                timestamp(now), expires_at,
+                timestamp(now), expires_at, tenant=wanted.tenant,
             )
         )  # fmt: skip
         return CreatedCredential(credential, wanted.kind, token, expires_at)
@@ -153,12 +156,13 @@ class EnvironmentsService:
         caller = await self.recognise(authorization)
         if caller.kind is not CallerKind.ENROLMENT or caller.environment is None:
             raise Forbidden("Only an enrolment token makes workers. Ask for one: rota env token ENVIRONMENT.")
+        enrol.check()
         environment = await self.environment(caller.environment)
         if not await self._store.use_up(caller.credential_id, self._now()):
             raise Unauthenticated
         facts = WorkerFacts(
             worker_id, environment.name, enrol.name, {**enrol.labels, **environment.labels}, enrol.executors,
-            enrol.slots,
+            enrol.slots, counted(enrol.resources),
         )  # fmt: skip
         credential = CredentialId(self._world.new_id())
         await self._store.insert_credential(

@@ -46,11 +46,14 @@ class GatewayService:
         try:
             with self._waiting.hold(worker, ask.slots) as waiter:
                 while True:
-                    waiter.clear()
+                    wake = waiter.clear()
                     # A lease runs from here, the worker counts it from before it asked: the time that its question
                     # was held is not its loss. Whole milliseconds, rounded down, so that the lease is never longer.
                     held_s = int((self._world.monotonic() - asked_s) * 1000) / 1000
-                    offers = await self._job.get_job_for_worker(question)
+                    given = await self._job.get_job_for_worker(question)
+                    offers = given.jobs
+                    if wake is not None and given.is_short:
+                        self._waiting.pass_on(wake, len(offers))
                     left_s = until_s - self._world.monotonic()
                     if offers or left_s <= 0 or self._closing:
                         break
@@ -109,6 +112,8 @@ class GatewayService:
                 self._waiting.wake_all()
             for arrival in arrivals.arrivals:
                 self._waiting.wake(arrival)
+            for worker in arrivals.freed:
+                self._waiting.wake_worker(worker)
 
 
 def _worker(caller: Caller) -> WorkerFacts:

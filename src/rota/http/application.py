@@ -18,8 +18,10 @@ from rota.protocol.problems import Internal, MethodNotAllowed, NotFound, Unparsa
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
-def application(endpoints: Sequence[Endpoint], recognise: Recognise, lifespan: Lifespan) -> Starlette:
-    """The application. `recognise` tells who sends an `Authorization` header."""
+def application(
+    endpoints: Sequence[Endpoint], recognise: Recognise, lifespan: Lifespan, pages: Sequence[Route] = ()
+) -> Starlette:
+    """The application. `recognise` tells who sends an `Authorization` header; `pages` are for people to look at."""
     described: list[Endpoint] = [*endpoints]
 
     async def openapi(_call: Call) -> Response:
@@ -27,7 +29,7 @@ def application(endpoints: Sequence[Endpoint], recognise: Recognise, lifespan: L
 
     described.append(Endpoint("GET", "/openapi.json", openapi, "this description", ANYBODY))
     made = Starlette(
-        routes=routes(described, recognise),
+        routes=[*routes(described, recognise), *pages],
         lifespan=lifespan,
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )

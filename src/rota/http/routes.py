@@ -198,7 +198,7 @@ async def _answer(endpoint: Endpoint, request: Request, recognise: Recognise) ->
     _check_version(request)
     caller = None
     if endpoint.who:
-        caller = await recognise(request.headers.get("authorization"))
+        caller = await recognise(request.headers.get("authorization") or _of_session(request))
         if caller.kind not in endpoint.who:
             raise Forbidden(f"A credential of the kind `{caller.kind}` may not do this.")
     call = Call(request, caller)
@@ -216,6 +216,15 @@ async def _answer(endpoint: Endpoint, request: Request, recognise: Recognise) ->
     if answered is None:
         return Response(status_code=204)
     return json_response(answered, endpoint.status)
+
+
+SESSION_COOKIE = "rota_session"
+
+
+def _of_session(request: Request) -> str | None:
+    """The token of somebody who is logged in on the pages: it opens what only reads, which no other site can misuse."""
+    token = request.cookies.get(SESSION_COOKIE)
+    return f"Bearer {token}" if token and request.method in {"GET", "HEAD"} else None
 
 
 def json_response(message: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -12,8 +12,8 @@ from rota.jobs.flow import flow
 from rota.jobs.graph import linked, named_ids
 from rota.jobs.logs import Followed, LogEnd, LogPiece, LogSource, Ping, Switched
 from rota.jobs.service import JobService
-from rota.jobs.submit import check_specs, new_jobs
-from rota.protocol.environment import Caller
+from rota.jobs.submit import Submitter, check_specs, new_jobs
+from rota.protocol.environment import Caller, Environment
 from rota.protocol.flow import Flow
 from rota.protocol.get_job import Arrival
 from rota.protocol.ids import AttemptId, JobId
@@ -51,16 +51,18 @@ class Desk:
         """All or none, on disk when it returns. Raises InvalidRequest (`jobs[3].command`), Forbidden, Conflict."""
         default = caller.environment or ENVIRONMENT
         fields = [f"jobs[{index}]." if many else "" for index in range(len(specs))]
+        shares = {}
         for spec, field in zip(specs, fields, strict=True):
-            await self._check_environment(caller, spec.environment or default, f"{field}environment")
-        by = str(caller.credential_id)
+            place = await self._environment(caller, spec.environment or default, f"{field}environment")
+            shares[place.name] = place.shares
         check_specs(specs, fields)
+        by = Submitter(str(caller.credential_id), default, caller.tenant or "")
+        ids = [JobId(self._world.new_id()) for _ in specs]
         named = named_ids(specs)
         known = await self._store.known(named) if named else {}
-        made = new_jobs(
-            lambda ids: linked(specs, ids, fields, known, caller.environment), specs, fields, default, by, self._world
-        )
-        repeatable = None if key is None else Repeatable(by, key, hashlib.sha256(body).hexdigest())
+        whole = linked(specs, ids, fields, known, caller.environment)
+        made = new_jobs(ids, whole, fields, by, shares, self._world)
+        repeatable = None if key is None else Repeatable(by.submitted_by, key, hashlib.sha256(body).hexdigest())
         submission = await self._store.submit(made, repeatable)
         if not submission.repeated:
             await self._jobs.queues.learn({id(job.key): job.key for job in made}.values())
@@ -239,11 +241,11 @@ class Desk:
             return await self.bytes_of(attempt.attempt_id, await self._store.output(attempt.attempt_id, ""), "")
         return LogSource(await self._blobs.size(attempt.attempt_id, ""), self._blobs, attempt.attempt_id, "", None)
 
-    async def _check_environment(self, caller: Caller, name: str, field: str) -> None:
+    async def _environment(self, caller: Caller, name: str, field: str) -> Environment:
         if caller.environment not in {None, name}:
             raise Forbidden(f"This credential is for the environment `{caller.environment}` alone.")
         try:
-            await self._environments.environment(name)
+            return await self._environments.environment(name)
         except NotFound:
             raise InvalidRequest.of(field, f"there is no environment `{name}`") from None
 

@@ -9,7 +9,7 @@ from rota.http.ranges import bytes_response
 from rota.http.routes import SERVICES, Answered, Call, Endpoint
 from rota.jobs.service import JobService
 from rota.protocol.decide import Decisions, EndedJobs
-from rota.protocol.get_job import Arrivals, GetJobForWorker, Offers
+from rota.protocol.get_job import Arrivals, GetJobForWorker, Given
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
@@ -86,7 +86,7 @@ class JobsInnerHttp:
         get, refuse, finished = f"{base}/get-job", f"{base}/refuse-job", f"{base}/job-finished"
         received = JobFinishedReceived
         return [
-            Endpoint("POST", get, self.get_job, "getJobForWorker", SERVICES, GetJobForWorker, Offers),
+            Endpoint("POST", get, self.get_job, "getJobForWorker", SERVICES, GetJobForWorker, Given),
             Endpoint("GET", f"{base}/arrivals", self.arrivals, "what came", SERVICES, None, Arrivals, queries=since),
             Endpoint("POST", refuse, self.refuse_job, "refuse job", SERVICES, WorkerRefuses, RefuseAccepted),
             Endpoint("POST", finished, self.job_finished, "jobFinished", SERVICES, WorkerFinished, received),
@@ -101,8 +101,8 @@ class JobsInnerHttp:
             Endpoint("POST", f"{base}/decide", self.decide, "what follows", SERVICES, Decisions),
         ]
 
-    async def get_job(self, call: Call) -> Offers:
-        return Offers(await self._jobs.get_job_for_worker(await call.body(GetJobForWorker)))
+    async def get_job(self, call: Call) -> Given:
+        return await self._jobs.get_job_for_worker(await call.body(GetJobForWorker))
 
     async def arrivals(self, call: Call) -> Arrivals:
         after = call.count("after", -1, -1, _MARK_MAX)

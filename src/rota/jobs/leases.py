@@ -84,11 +84,11 @@ class Leases:
         if held.state is AttemptState.DETACHED:
             self.detach([held.attempt_id], now_s, held.detached_s or 0.0)
 
-    def end(self, attempts: Iterable[AttemptId]) -> None:
-        """Nobody holds them any more."""
-        for attempt in attempts:
-            self._held.pop(attempt, None)
-            self._detached.discard(attempt)
+    def end(self, attempts: Iterable[AttemptId]) -> set[WorkerId]:
+        """Nobody holds them any more. Returns who did."""
+        self._detached.difference_update(attempts := set(attempts))
+        ended = (self._held.pop(attempt, None) for attempt in attempts)
+        return {lease.worker_id for lease in ended if lease is not None}
 
     def of(self, worker: WorkerId, attempt: AttemptId) -> Lease | None:
         """The lease, if it is this worker's."""

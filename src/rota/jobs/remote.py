@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 from rota.http.peer import TIMEOUT_S, Peer
 from rota.jobs.inner_http import Offset, Release, ToStart, Unstartable, WorkerBeats, WorkerFinished, WorkerRefuses
 from rota.protocol.decide import Decision, Decisions, Ended, EndedJobs
-from rota.protocol.get_job import Arrivals, GetJobForWorker, Offer, Offers
+from rota.protocol.get_job import Arrivals, GetJobForWorker, Given
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
@@ -37,8 +37,8 @@ class RemoteJob:
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
 
-    async def get_job_for_worker(self, ask: GetJobForWorker) -> list[Offer]:
-        return (await self._peer.ask("POST", f"{_BASE}/get-job", Offers, ask, _GET_JOB_TIMEOUT_S)).jobs
+    async def get_job_for_worker(self, ask: GetJobForWorker) -> Given:
+        return await self._peer.ask("POST", f"{_BASE}/get-job", Given, ask, _GET_JOB_TIMEOUT_S)
 
     async def arrivals(self, after: int, wait_s: float) -> Arrivals:
         path = f"{_BASE}/arrivals?after={after}&wait_s={wait_s}"

@@ -5,26 +5,29 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from rota.jobs import finish
+from rota.jobs.assign import Assign
 from rota.jobs.follow import Changes
 from rota.jobs.leases import Lease, Leases
 from rota.jobs.logs import LogSource
 from rota.jobs.overdue import SWEPT_MAX, Overdue
 from rota.jobs.porter import Porter
 from rota.jobs.queue import Arrived, Queues
+from rota.jobs.reservations import Reservations
 from rota.jobs.retired import end_retired
 from rota.protocol.decide import Decision, Ended
-from rota.protocol.get_job import Arrival, Arrivals, GetJobForWorker, Offer
+from rota.protocol.get_job import Arrival, Arrivals, GetJobForWorker, Given
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
 from rota.protocol.participants import Environments, Fleet
 from rota.protocol.paths import check_path
+from rota.protocol.placement import RESERVE_AFTER_S
 from rota.protocol.problems import LeaseLost, NotFound, Problem, TooLarge, Unavailable
 from rota.protocol.refuse_job import Refusal, RefuseAccepted, Rejected
-from rota.protocol.states import AttemptState, JobState
+from rota.protocol.states import JobState
 from rota.protocol.wire import timestamp
 from rota.storage.stores.blobs import BlobStore
-from rota.storage.stores.jobs import Claim, Held, JobStore, Leased, Outcome
+from rota.storage.stores.jobs import JobStore, Outcome
 from rota.world import World
 
 PIECE_SIZE_BYTES = 1024 * 1024
@@ -45,11 +48,11 @@ class JobService:
         world: World,
         log_size_bytes_max: int,
         artifact_size_bytes_max: int,
+        reserve_after_s: float = RESERVE_AFTER_S,
     ) -> None:
         self._store, self._blobs, self._environments, self._world = store, blobs, environments, world
         self._log_size_bytes_max, self._artifact_size_bytes_max = log_size_bytes_max, artifact_size_bytes_max
         self._leases = self.leases = Leases()
-        self._claiming: set[asyncio.Future[list[Leased]]] = set()
         self._undecided = asyncio.Event()
         self._undecided.set()
         self._closing = False
@@ -59,6 +62,8 @@ class JobService:
         self.fleet: Fleet | None = None  # the registry, which needs this service before it can be named here
         self.porter = Porter(store, world, self.note)
         self._overdue = Overdue(store, self._leases, world, self.note, lambda: self.fleet)
+        self.reservations = Reservations(store, world, lambda: self.fleet, self.arrived.add)
+        self._assign = Assign(store, self._leases, self.queues, self.reservations, self.changes, world, reserve_after_s)
 
     async def start(self) -> None:
         """Every held attempt has a full lease again: while the service was away nobody could renew it.
@@ -76,22 +81,8 @@ class JobService:
         self.arrived.close()
         self.changes.close()
 
-    async def get_job_for_worker(self, ask: GetJobForWorker) -> list[Offer]:
-        keys = self.queues.served_by(ask.worker)
-        if not keys:
-            return []
-        at = timestamp(self._world.now())
-        attempts = [AttemptId(self._world.new_id()) for _ in range(ask.slots)]
-        claim = Claim(
-            ask.worker.worker_id, ask.incarnation, ask.request_id, keys, attempts, timestamp(ask.asked_at), at
-        )
-        lease_s = await self._lease_s(ask.worker.environment)
-        # Who asked may hang up meanwhile. What is claimed then is leased all the same, and the lease has its end.
-        claiming = asyncio.ensure_future(self._lease(claim, lease_s))
-        self._claiming.add(claiming)
-        claiming.add_done_callback(self._claiming.discard)
-        leased = await asyncio.shield(claiming)
-        return [Offer(one.attempt_id, one.job_id, one.number, lease_s, one.spec, one.inputs) for one in leased]
+    async def get_job_for_worker(self, ask: GetJobForWorker) -> Given:
+        return await self._assign.give(ask, await self._lease_s(ask.worker.environment))
 
     async def arrivals(self, after: int, wait_s: float) -> Arrivals:
         return await self.arrived.after(after, wait_s)
@@ -212,10 +203,11 @@ class JobService:
         expired = await self._store.expire(timestamp(self._world.now()), SWEPT_MAX)
         self.note([], [Outcome(job, JobState.EXPIRED) for job in expired])
         self.note([], await end_retired(self.queues, self._environments, self._store, SWEPT_MAX))
+        await self.reservations.sweep()
 
     def note(self, over: Iterable[AttemptId], outcomes: Iterable[Outcome]) -> None:
         """What follows at once from moves that are recorded: leases end, gateways, followers and scheduler hear."""
-        self._leases.end(over)
+        self.reservations.ended(self._leases.end(over))
         arrivals = []
         stopped: set[JobId] = set()
         for outcome in outcomes:
@@ -245,19 +237,6 @@ class JobService:
         ]
         self.note(good, outcomes)
         return good, rejected
-
-    async def _lease(self, claim: Claim, lease_s: float) -> list[Leased]:
-        leased = await self._store.claim(claim)
-        leased = [one for one in leased if not self._leases.is_deciding(one.attempt_id)]  # given again, too late
-        now_s = self._world.monotonic()
-        for one in leased:
-            held = Held(
-                one.attempt_id, one.job_id, claim.worker_id, one.environment, AttemptState.ASSIGNED,
-                keep_s=one.spec.keep_s,
-            )  # fmt: skip
-            self._leases.grant(held, now_s, lease_s)
-            self.changes.tell(one.job_id)
-        return leased
 
     async def _start(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:
         """Assigned → running, recorded before anybody can see it."""

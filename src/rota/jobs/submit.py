@@ -1,8 +1,9 @@
 """Specs become jobs: checked, their demands made queue keys, all or none. Source: protocol.md, "POST /api/v1/jobs"."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -11,7 +12,9 @@ from rota.protocol.matrix import PARTS_MAX, parts
 from rota.protocol.needs import need_of
 from rota.protocol.placement import QueueKey
 from rota.protocol.problems import InvalidRequest
+from rota.protocol.resources import counted
 from rota.protocol.spec import Spec, check_spec
+from rota.protocol.turns import WEIGHT
 from rota.protocol.wire import encode, from_base64, timestamp
 from rota.storage.stores.holds import Hold, NewNeed, NewReference
 from rota.storage.stores.jobs import NewInput, NewJob
@@ -20,9 +23,6 @@ from rota.world import World
 PARTS_SIZE_BYTES_MAX = 64 * 1024 * 1024
 """Most bytes that the specs of one submission's parts are in all: each is kept whole."""
 
-Link = Callable[[Sequence[JobId]], Sequence[Spec]]
-"""The specs with the ids of the jobs that they name, given the ids that they will have themselves."""
-
 
 def check_specs(specs: Sequence[Spec], fields: Sequence[str]) -> None:
     """Raise InvalidRequest naming every field that could not work, behind its spec's `fields`."""
@@ -30,31 +30,49 @@ def check_specs(specs: Sequence[Spec], fields: Sequence[str]) -> None:
         check_spec(spec, field)
 
 
+class Submitter(NamedTuple):
+    """Whose jobs they will be: `tenant` '' where there is none, `environment` where the spec names none."""
+
+    submitted_by: str
+    environment: str
+    tenant: str = ""
+
+
 def new_jobs(
-    link: Link, specs: Sequence[Spec], fields: Sequence[str], default_environment: str, submitted_by: str, world: World
+    ids: Sequence[JobId],
+    specs: Sequence[Spec],
+    fields: Sequence[str],
+    by: Submitter,
+    shares: Mapping[str, Mapping[str, float]],
+    world: World,
 ) -> list[NewJob]:
-    """The jobs to be, arrays with their parts behind them. Raises InvalidRequest where they are too many."""
+    """The jobs to be, with these ids, arrays with their parts behind them; `shares` has each environment's.
+
+    `specs` were checked, and name other jobs by their ids. Raises InvalidRequest where the parts are too many, with
+    the field's name behind that of its spec, out of `fields`.
+    """
     keys: dict[str, QueueKey] = {}
     now = world.now()
     jobs: list[NewJob] = []
-    linked = link(ids := [JobId(world.new_id()) for _ in specs])
     graph = ids[0] if len(ids) > 1 and any(spec.on_unmet == "cancel" for spec in specs) else None
     left = PARTS_MAX
-    for id_, spec, field in zip(ids, linked, fields, strict=True):
-        environment = spec.environment or default_environment
-        demand = f"{environment}\0{spec.executor}\0{sorted(spec.requires.items())}"
-        key = keys.setdefault(demand, QueueKey(environment, spec.executor, spec.requires))
+    for id_, spec, field in zip(ids, specs, fields, strict=True):
+        environment = spec.environment or by.environment
+        asked = QueueKey(environment, spec.executor, spec.requires, spec.prefers, counted(spec.resources))
+        key = keys.setdefault(asked.text(), asked)
         job = NewJob(
             id_,
             _without_content(spec),
             key,
             timestamp(now),
-            submitted_by,
+            by.submitted_by,
             None if spec.queue_timeout_s is None else timestamp(now + timedelta(seconds=spec.queue_timeout_s)),
             [_input(file.path, file.content) for file in spec.inputs if file.content is not None],
             _hold(spec, graph),
-            [NewNeed(JobId(need.job_id or ""), need.on) for need in map(need_of, spec.needs)],
-            _references(spec),
+            tenant=by.tenant,
+            weight=shares[environment].get(by.tenant, WEIGHT),
+            needs=[NewNeed(JobId(need.job_id or ""), need.on) for need in map(need_of, spec.needs)],
+            references=_references(spec),
         )
         made = _parts(job, field, left, world) if spec.has_parts else [job]
         left -= len(made) - 1

@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from rota.protocol.get_job import SLOTS_MAX
 from rota.protocol.ids import WorkerId
+from rota.protocol.problems import FieldError, InvalidRequest
+from rota.protocol.resources import Resources, wrong_resources
 from rota.protocol.spec import Name
 from rota.protocol.wire import Answer, Request, Timestamp
 
@@ -21,6 +23,13 @@ class Enrol(Request, frozen=True):
     slots: Annotated[int, Meta(ge=1, le=SLOTS_MAX)]
     executors: Annotated[list[str], Meta(min_length=1, max_length=50)]
     version: Annotated[str, Meta(max_length=100)]
+    resources: Resources = {}
+
+    def check(self) -> None:
+        """Raise InvalidRequest naming each resource that cannot be meant so."""
+        errors = [FieldError(*wrong) for wrong in wrong_resources(self.resources, "resources", is_asked=False)]
+        if errors:
+            raise InvalidRequest("; ".join(f"{e.field}: {e.message}" for e in errors), errors)
 
 
 class WorkerCredential(Answer, frozen=True, omit_defaults=True):

@@ -26,6 +26,18 @@ SecretName = Annotated[
 HeartbeatSeconds = Annotated[float, Meta(ge=0.1, le=3600)]
 LeaseSeconds = Annotated[float, Meta(ge=0.3, le=86400)]
 Description = Annotated[str, Meta(max_length=10_000)]
+Tenant = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,199}$",
+        description="1 to 200 letters, digits and . _ @ -, a letter or digit first",
+    ),
+]
+Weight = Annotated[float, Meta(ge=0.001, le=1000)]
+Shares = Annotated[
+    dict[Tenant, Weight],
+    Meta(max_length=10_000, description="tenant → weight: whoever is not named has 1; see how-to/who-is-first"),
+]
 
 
 class CreateEnvironment(Request, frozen=True):
@@ -37,6 +49,7 @@ class CreateEnvironment(Request, frozen=True):
     heartbeat_s: HeartbeatSeconds = 10
     lease_s: LeaseSeconds = 30
     description: Description = ""
+    shares: Shares = {}
 
 
 class ChangeEnvironment(Request, frozen=True):
@@ -46,6 +59,7 @@ class ChangeEnvironment(Request, frozen=True):
     heartbeat_s: HeartbeatSeconds | UnsetType = UNSET
     lease_s: LeaseSeconds | UnsetType = UNSET
     description: Description | UnsetType = UNSET
+    shares: Shares | UnsetType = UNSET
 
 
 class Environment(Answer, frozen=True):
@@ -58,6 +72,7 @@ class Environment(Answer, frozen=True):
     lease_s: float
     description: str
     created_at: Timestamp
+    shares: dict[str, float] = {}
 
 
 class EnvironmentList(Answer, frozen=True):
@@ -87,12 +102,13 @@ class CallerKind(StrEnum):
 
 
 class CreateCredential(Request, frozen=True):
-    """`expires_in_s` and `uses` left out: neither ends it."""
+    """`expires_in_s` and `uses` left out: neither ends it. `tenant`: for whom a submit credential's jobs take turns."""
 
     kind: TokenKind
     expires_in_s: Annotated[float, Meta(gt=0, le=100 * 365 * 86400)] | None = None
     uses: Annotated[int, Meta(ge=1, le=2**31)] | None = None
     note: Annotated[str, Meta(max_length=1000)] = ""
+    tenant: Tenant | None = None
 
 
 class CreatedCredential(Answer, frozen=True):
@@ -114,6 +130,7 @@ class Credential(Answer, frozen=True):
     expires_at: Timestamp | None
     uses_left: int | None
     worker_id: str | None
+    tenant: str | None = None
 
 
 class CredentialList(Answer, frozen=True):
@@ -129,6 +146,7 @@ class Caller(Answer, frozen=True):
     credential_id: CredentialId
     environment: str | None
     worker: WorkerFacts | None = None
+    tenant: str | None = None
 
 
 class PutSecret(Request, frozen=True):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from rota.protocol.ids import AttemptId, Incarnation, JobId
+from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
 from rota.protocol.placement import QueueKey, WorkerFacts
 from rota.protocol.spec import Input, Spec
 from rota.protocol.wire import Answer, Request
@@ -44,6 +44,13 @@ class Offers(Answer, frozen=True):
     jobs: list[Offer]
 
 
+class Given(Answer, frozen=True, omit_defaults=True):
+    """returnJobForWorker. `is_short`: there was more for this worker, and no room for it beside what it holds."""
+
+    jobs: list[Offer]
+    is_short: bool = False
+
+
 class GetJobForWorker(Request, frozen=True):
     """The gateway asks the Job service on behalf of a worker; `asked_at` is when the worker's getJob came in."""
 
@@ -65,8 +72,10 @@ class Arrivals(Answer, frozen=True):
     """What came into the queue since the mark that the gateway named; `mark` is the next one to name.
 
     `missed` says that the Job service does not know what came since (it was restarted): ask for everybody.
+    `freed` are workers for which there was no room before, and now may be.
     """
 
     mark: int
     arrivals: list[Arrival]
     missed: bool = False
+    freed: list[WorkerId] = []

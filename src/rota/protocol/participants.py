@@ -10,7 +10,7 @@ from typing import Protocol
 from rota.protocol.decide import Decision, Ended
 from rota.protocol.enrol import Enrol, WorkerCredential
 from rota.protocol.environment import Caller, Environment
-from rota.protocol.get_job import Arrivals, GetJob, GetJobForWorker, Offer
+from rota.protocol.get_job import Arrivals, GetJob, GetJobForWorker, Given, Offer
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
@@ -36,7 +36,7 @@ class Content(Protocol):
 class Job(Protocol):
     """The Job service, as the gateway, the registry and the scheduler see it."""
 
-    async def get_job_for_worker(self, ask: GetJobForWorker) -> list[Offer]:
+    async def get_job_for_worker(self, ask: GetJobForWorker) -> Given:
         """Lease up to `ask.slots` queued jobs to the worker; empty is *noJob*. Never waits for work.
 
         The same `request_id` again gives the same offers while none of them was finished, refused or lost.

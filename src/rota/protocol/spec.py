@@ -1,10 +1,12 @@
 """What is submitted: one spec is one job. Source: protocol.md, "Spec"."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from rota.protocol.concurrency import Concurrency, SubmittedConcurrency
+from rota.protocol.conditions import SubmittedWanted, Wanted, wrong_wants
 from rota.protocol.matrix import wrong_parts
 from rota.protocol.needs import (
     ArtifactOf,
@@ -20,6 +22,7 @@ from rota.protocol.needs import (
 )
 from rota.protocol.paths import check_path
 from rota.protocol.problems import FieldError, InvalidRequest
+from rota.protocol.resources import Resources, wrong_resources
 from rota.protocol.wire import Answer, Base64, Sha256, Size, from_base64
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -44,7 +47,7 @@ SPECS_MAX = 10_000
 _LATER = "is not supported by this server yet; leave it out"
 LATER = dict.fromkeys(
     (
-        "secrets", "image", "resources", "retry", "not_before", "deadline", "success_exit_codes", "prefers",
+        "secrets", "image", "retry", "not_before", "deadline", "success_exit_codes",
     ),
     _LATER,
 )  # fmt: skip
@@ -76,7 +79,9 @@ class Spec(Answer, frozen=True, omit_defaults=True):
     script: str | None = None
     name: Name | None = None
     environment: Name | None = None
-    requires: dict[str, str] = {}
+    requires: Mapping[str, Wanted] = {}
+    prefers: Mapping[str, Wanted] = {}
+    resources: Resources = {}
     env: dict[str, str] = {}
     inputs: list[InputFile] = []
     artifacts: list[str] = []
@@ -121,6 +126,8 @@ class SubmittedInputFile(InputFile, frozen=True, forbid_unknown_fields=True):
 class SubmittedSpec(Spec, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The same, strict: an unknown field is refused."""
 
+    requires: Mapping[str, SubmittedWanted] = {}
+    prefers: Mapping[str, SubmittedWanted] = {}
     inputs: list[SubmittedInputFile] = []  # type: ignore[assignment]  # a list is never written to
     needs: list[str | SubmittedNeed] = []  # type: ignore[assignment]  # likewise
     concurrency: SubmittedConcurrency | None = None
@@ -156,12 +163,13 @@ def _wrong(spec: Spec) -> list[tuple[str, str]]:
     names = [key for key in spec.env if not key or "=" in key]
     wrong += [(f"env.{key}", "a variable's name has no `=` and is not empty") for key in names]
     wrong += [(f"env.{key}", "is set by Rota itself; take another name") for key in spec.env if key in SET_BY_ROTA]
-    wrong += [(field, "holds an empty key") for field in ("requires", "tags") if "" in getattr(spec, field)]
+    wrong += [("tags", "holds an empty key")] if "" in spec.tags else []
     texts = {"command": spec.command or [], "script": [spec.script or ""], "env": [*spec.env, *spec.env.values()]}
-    texts |= {"artifacts": spec.artifacts, "requires": [*spec.requires, *spec.requires.values()]}
-    texts |= {"tags": [*spec.tags, *spec.tags.values()], "name": [spec.name or ""]}
+    texts |= {"artifacts": spec.artifacts, "tags": [*spec.tags, *spec.tags.values()], "name": [spec.name or ""]}
     texts |= {"concurrency.group": [spec.concurrency.group if spec.concurrency else ""]}
     wrong += [(field, "contains NUL, or is no valid text") for field, of in texts.items() if not all(map(_is_text, of))]
+    wrong += [*wrong_wants(spec.requires, "requires"), *wrong_wants(spec.prefers, "prefers")]
+    wrong += wrong_resources(spec.resources, "resources", is_asked=True)
     if len(spec.artifacts) > ARTIFACTS_MAX:
         return [*wrong, ("artifacts", f"has at most {ARTIFACTS_MAX} globs; `**` matches across folders")]
     for index, pattern in enumerate(spec.artifacts):

@@ -83,7 +83,7 @@ def read_request(body: bytes, kind: type[T], later: dict[str, str] | None = None
     try:
         request: T = _decoder(kind).decode(body)
     except msgspec.ValidationError as error:
-        raise invalid(str(error), kind, later or {}) from None
+        raise invalid(str(error), kind, later or {}, body) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unparsable(f"The body is not JSON in UTF-8: {unparsable(error, body)}") from None
     except RecursionError:

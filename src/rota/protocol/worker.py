@@ -1,6 +1,7 @@
 """A worker as the registry knows it. Source: protocol.md, "/api/v1/workers"."""
 
 from rota.protocol.ids import AttemptId, WorkerId
+from rota.protocol.resources import Resources
 from rota.protocol.status import WorkerStatus
 from rota.protocol.wire import Answer, Timestamp
 
@@ -21,6 +22,7 @@ class Worker(Answer, frozen=True):
     enrolled_at: Timestamp
     last_seen_at: Timestamp | None
     draining: bool = False
+    resources: Resources = {}
 
 
 class WorkerList(Answer, frozen=True):

@@ -16,6 +16,7 @@ import msgspec
 
 from rota.protocol.enrol import Enrolled, WorkerCredential
 from rota.protocol.problems import Problem, Unauthenticated
+from rota.protocol.resources import Resources
 from rota.protocol.wire import parse_timestamp
 from rota.worker.backoff import TRANSIENT, Backoff
 from rota.worker.calls import explain
@@ -37,6 +38,7 @@ class Kept(msgspec.Struct, frozen=True):
     obtained_at: float
     name: str | None = None
     slots: int | None = None
+    resources: Resources | None = None
     """None: kept by a version that did not keep it."""
 
 

@@ -14,6 +14,7 @@ import uvloop
 from rota import __version__
 from rota.protocol.enrol import Enrol
 from rota.protocol.problems import Problem, Unauthenticated
+from rota.protocol.resources import counted
 from rota.protocol.spec import PROCESS
 from rota.worker.agent import Agent, Neighbours, ShepherdReplaced
 from rota.worker.backoff import TRANSIENT, Backoff
@@ -220,7 +221,8 @@ async def _enrol(options: WorkerOptions, world: World, calls: Calls) -> Kept:
     token = f"Bearer {options.token}"
     calls.authorization, calls.renew = (lambda: token), None
     registry = Registry(calls, options.server_url.rstrip("/"), options.call_timeout_s)
-    request = Enrol(options.name, options.labels, options.slots, [PROCESS], __version__)
+    offered = dict(options.resources)
+    request = Enrol(options.name, options.labels, options.slots, [PROCESS], __version__, offered)
     backoff = Backoff(world, max_s=options.backoff_s_max)
     room = Room(options.work_dir, options.disk_free_bytes_min)
     while not room.is_there():  # a token may be good for one use only: its credential must find a place
@@ -239,7 +241,7 @@ async def _enrol(options: WorkerOptions, world: World, calls: Calls) -> Kept:
                 say(f"{options.server_url} does not enrol this worker now ({explain(problem)}); trying until it does")
             await backoff.pause(problem)
         else:
-            kept = Kept(options.server_url, options.labels, enrolled, time.time(), options.name, options.slots)
+            kept = Kept(options.server_url, options.labels, enrolled, time.time(), options.name, options.slots, offered)
             save(options.work_dir, kept)
             return kept
 
@@ -249,6 +251,10 @@ def say_what_stays(kept: Kept, options: WorkerOptions) -> None:
     anew = "to change that, enrol it anew in another --work-dir"
     if kept.labels != options.labels:
         say(f"the labels are those that this worker enrolled with; {anew}")
+    if kept.resources is None:
+        say(f"it enrolled before resources were counted, and is given no job that asks for some; {anew}")
+    elif counted(kept.resources) != counted(options.resources):
+        say(f"the resources are those that this worker enrolled with, and not those of now; {anew}")
     if kept.name not in {None, options.name}:
         say(f"the name is {kept.name}, with which this worker enrolled, and not {options.name}; {anew}")
     if kept.slots not in {None, options.slots}:

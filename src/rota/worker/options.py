@@ -1,7 +1,8 @@
 """What a worker is told at its start. All limits have defaults; durations are seconds, sizes bytes."""
 
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ class WorkerOptions:
     slots: int
     labels: dict[str, str]
     work_dir: Path
+    resources: Mapping[str, float] = field(default_factory=dict)
+    """What it offers to jobs that ask for it, by name."""
     insecure: bool = False
     """Speak plain http:// to a server that is not on this machine. Source: threats.md, T22."""
     log_size_bytes_max: int = 256 * MEBIBYTE

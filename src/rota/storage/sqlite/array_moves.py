@@ -13,6 +13,7 @@ from rota.storage.sqlite.cancel_moves import SQL as JOBS
 from rota.storage.sqlite.cancel_moves import cancel, not_from_here
 from rota.storage.sqlite.gate import arrive
 from rota.storage.sqlite.rows import every, first
+from rota.storage.sqlite.turns import Turns
 from rota.storage.statements import load
 from rota.storage.stores.jobs import Outcome
 
@@ -48,17 +49,17 @@ def children(connection: apsw.Connection, parent: JobId) -> list[JobId]:
     return [JobId(job) for (job,) in every(connection, SQL["children"], {"parent": parent})]
 
 
-def open_parts(connection: apsw.Connection, parent: JobId, at: str) -> list[Outcome]:
+def open_parts(connection: apsw.Connection, parent: JobId, at: str, turns: Turns) -> list[Outcome]:
     """What the array needed is there: as many of its parts are let in as may be."""
     parts = [job for (job,) in every(connection, SQL["open_parts"], {"parent": parent})]
-    return let_in(connection, sorted(parts), at)
+    return let_in(connection, sorted(parts), at, turns)
 
 
-def let_in(connection: apsw.Connection, parts: Iterable[JobId], at: str) -> list[Outcome]:
+def let_in(connection: apsw.Connection, parts: Iterable[JobId], at: str, turns: Turns) -> list[Outcome]:
     """Parts of one array, in their order, until one finds no seat; a verdict lets in those behind it."""
     outcomes: list[Outcome] = []
     for part in parts:
-        came = arrive(connection, part, at)
+        came = arrive(connection, part, at, turns)
         outcomes += came
         if not came:
             break
@@ -110,7 +111,10 @@ def retry_parts(
     first(connection, SQL["reopen"], {"parent": parent, "parts": len(parts)})
     for part in parts:
         first(connection, JOBS["retry"], {"job": part, "expires_at": expires_at})
-    return [Outcome(parent, JobState.WAITING), *let_in(connection, parts, at)]
+    turns = Turns(connection)
+    outcomes = [Outcome(parent, JobState.WAITING), *let_in(connection, parts, at, turns)]
+    turns.keep()
+    return outcomes
 
 
 def reopen(connection: apsw.Connection, parent: JobId, *, was_decided: bool) -> Outcome:

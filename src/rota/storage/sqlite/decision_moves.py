@@ -15,6 +15,7 @@ from rota.storage.sqlite.cancel_moves import SQL, not_from_here
 from rota.storage.sqlite.gate import arrive, fill_seats, release
 from rota.storage.sqlite.need_moves import after_verdict, give_up, look_up
 from rota.storage.sqlite.rows import first
+from rota.storage.sqlite.tallies import count_verdict
 from rota.storage.stores.jobs import Outcome
 
 
@@ -31,6 +32,7 @@ def decide(connection: apsw.Connection, decision: Decision, at: str) -> list[Out
     decided = first(connection, SQL["decide"], row) or first(connection, SQL["give_up"], row)
     if decided is None:
         return []
+    count_verdict(connection, decision.job_id, at)
     state, environment, group, parent = decided
     lost = JobState.LOST if state == JobState.LOST else None
     return [

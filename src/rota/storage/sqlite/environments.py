@@ -86,9 +86,13 @@ class SqliteEnvironments:
 
 def _row(environment: Environment) -> dict[str, Any]:
     labels = msgspec.json.encode(environment.labels, order="sorted").decode()
-    return msgspec.structs.asdict(environment) | {"labels": labels}
+    shares = msgspec.json.encode(environment.shares, order="sorted").decode()
+    return msgspec.structs.asdict(environment) | {"labels": labels, "shares": shares}
 
 
 def _environment(row: tuple[Any, ...]) -> Environment:
-    name, worker_auth, labels, *rest = row
-    return Environment(name, worker_auth, msgspec.json.decode(labels), *rest)
+    name, worker_auth, labels, heartbeat_s, lease_s, description, created_at, shares = row
+    return Environment(
+        name, worker_auth, msgspec.json.decode(labels), heartbeat_s, lease_s, description, created_at,
+        msgspec.json.decode(shares),
+    )  # fmt: skip

@@ -1,17 +1,18 @@
 -- name: insert
-INSERT INTO environment (name, worker_auth, labels, heartbeat_s, lease_s, description, created_at)
-VALUES (:name, :worker_auth, :labels, :heartbeat_s, :lease_s, :description, :created_at);
+INSERT INTO environment (name, worker_auth, labels, heartbeat_s, lease_s, description, created_at, shares)
+VALUES (:name, :worker_auth, :labels, :heartbeat_s, :lease_s, :description, :created_at, :shares);
 
 -- name: environment
-SELECT name, worker_auth, labels, heartbeat_s, lease_s, description, created_at
+SELECT name, worker_auth, labels, heartbeat_s, lease_s, description, created_at, shares
   FROM environment WHERE name = :name AND retired_at IS NULL;
 
 -- name: environments
-SELECT name, worker_auth, labels, heartbeat_s, lease_s, description, created_at
+SELECT name, worker_auth, labels, heartbeat_s, lease_s, description, created_at, shares
   FROM environment WHERE retired_at IS NULL ORDER BY name;
 
 -- name: change
-UPDATE environment SET labels = :labels, heartbeat_s = :heartbeat_s, lease_s = :lease_s, description = :description
+UPDATE environment SET labels = :labels, heartbeat_s = :heartbeat_s, lease_s = :lease_s, description = :description,
+       shares = :shares
  WHERE name = :name AND retired_at IS NULL;
 
 -- name: retire
@@ -21,15 +22,17 @@ UPDATE environment SET retired_at = :at WHERE name = :name AND retired_at IS NUL
 UPDATE credential SET revoked_at = :at WHERE environment = :name AND revoked_at IS NULL;
 
 -- name: insert_credential
-INSERT INTO credential (id, kind, environment, secret_hash, note, worker, uses_left, created_at, expires_at, revoked_at)
-VALUES (:id, :kind, :environment, :secret_hash, :note, :worker, :uses_left, :created_at, :expires_at, :revoked_at);
+INSERT INTO credential (id, kind, environment, secret_hash, note, worker, uses_left, created_at, expires_at, revoked_at,
+                        tenant)
+VALUES (:id, :kind, :environment, :secret_hash, :note, :worker, :uses_left, :created_at, :expires_at, :revoked_at,
+        :tenant);
 
 -- name: credential
-SELECT id, kind, environment, secret_hash, note, worker, uses_left, created_at, expires_at, revoked_at
+SELECT id, kind, environment, secret_hash, note, worker, uses_left, created_at, expires_at, revoked_at, tenant
   FROM credential WHERE id = :credential;
 
 -- name: credentials
-SELECT id, kind, note, created_at, expires_at, uses_left, worker ->> '$.worker_id'
+SELECT id, kind, note, created_at, expires_at, uses_left, worker ->> '$.worker_id', tenant
   FROM credential WHERE environment = :environment AND revoked_at IS NULL ORDER BY id DESC;
 
 -- name: revoke

@@ -7,14 +7,15 @@ Seats are taken at the gate and kept until the verdict, so that a job that is tr
 from datetime import UTC, datetime, timedelta
 
 import apsw
-import msgspec
 
 from rota.protocol.ids import JobId
 from rota.protocol.placement import QueueKey
 from rota.protocol.states import JobState
 from rota.protocol.wire import parse_timestamp, timestamp
 from rota.storage.sqlite.cancel_moves import cancel
+from rota.storage.sqlite.placement import read_key
 from rota.storage.sqlite.rows import every, first, only
+from rota.storage.sqlite.turns import Turns
 from rota.storage.statements import load
 from rota.storage.stores.jobs import Outcome, Released
 
@@ -27,13 +28,21 @@ _CLOCK_S = 0.001
 """SQLite's seconds are cut to thousandths: so much later a start is over for sure."""
 
 
-def release(connection: apsw.Connection, job: JobId, now: str) -> Outcome | None:
-    """Let it into its queue; None where something still holds it, or it does not wait."""
+def release(connection: apsw.Connection, job: JobId, now: str, turns: Turns | None = None) -> Outcome | None:
+    """Let it into its queue, at its old place where it had one; None where something still holds it.
+
+    `turns`, where many are let in: who has made it keeps it.
+    """
     row = first(connection, SQL["release"], {"job": job, "now": now})
     if row is None:
         _wake_by_rate(connection, job, now)
         return None
-    _, key, has_rate, expires = row
+    _, key, rank, has_rate, expires = row
+    if rank is None:
+        taken = turns or Turns(connection)
+        taken.enter(job, now)
+        if turns is None:
+            taken.keep()
     if has_rate:
         connection.execute(SQL["forget_starts"], {"job": job, "now": now})
         connection.execute(SQL["book_start"], {"job": job, "now": now})
@@ -45,14 +54,16 @@ def release(connection: apsw.Connection, job: JobId, now: str) -> Outcome | None
     return Outcome(job, JobState.QUEUED, key_of(connection, key))
 
 
-def arrive(connection: apsw.Connection, job: JobId, now: str, last: JobId | None = None) -> list[Outcome]:
+def arrive(
+    connection: apsw.Connection, job: JobId, now: str, turns: Turns | None = None, last: JobId | None = None
+) -> list[Outcome]:
     """It waits for nothing but seats from now on: let it in where there is one, once it has made room for itself.
 
     `last` is the last one of its submission, where they come one after the other.
     """
     others = every(connection, SQL["superseded"], {"job": job, "now": now, "last": last or job})
     outcomes = [cancel(connection, other, f"Job {job} took its place in its concurrency group.") for (other,) in others]
-    released = release(connection, job, now)
+    released = release(connection, job, now, turns)
     return outcomes if released is None else [*outcomes, released]
 
 
@@ -92,8 +103,7 @@ def fill_seats(
 
 def key_of(connection: apsw.Connection, key: int) -> QueueKey:
     """The demand that a queue stands for."""
-    environment, executor, requires = only(connection, JOBS["queue_key"], {"key": key})
-    return QueueKey(environment, executor, msgspec.json.decode(requires))
+    return read_key(*only(connection, JOBS["queue_key"], {"key": key}))
 
 
 def _wake_by_rate(connection: apsw.Connection, job: JobId, now: str) -> None:

@@ -16,7 +16,7 @@ UPDATE job SET state = 'queued', ready_at = NULL, seated = (group_name IS NOT NU
             AND at_s > unixepoch(:now, 'subsec') - job.rate_per_s))
    AND parts_left IS NULL
    AND state IN ('waiting')
-RETURNING id, queue_key, rate_count IS NOT NULL, expires_at IS NOT NULL;
+RETURNING id, queue_key, rank, rate_count IS NOT NULL, expires_at IS NOT NULL;
 
 -- name: expiry
 -- What counts against its queue timeout is the time in the queue.

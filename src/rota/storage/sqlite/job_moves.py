@@ -1,8 +1,6 @@
 """The moves of jobs and attempts, as deeds for the writer: each runs inside its transaction."""
 
 from collections.abc import Sequence
-from heapq import merge
-from itertools import islice
 from typing import Any
 
 import apsw
@@ -10,7 +8,6 @@ import msgspec
 
 from rota.protocol.ids import AttemptId, JobId, WorkerId
 from rota.protocol.job_finished import Finished, Reason
-from rota.protocol.placement import QueueKey
 from rota.protocol.problems import Conflict, LeaseLost, NotFound, Problem
 from rota.protocol.spec import Spec
 from rota.protocol.states import HELD, AttemptState, JobState
@@ -18,10 +15,13 @@ from rota.protocol.wire import encode, from_base64
 from rota.storage.sqlite.gate import key_of
 from rota.storage.sqlite.inputs import inputs_of
 from rota.storage.sqlite.need_moves import let_in
+from rota.storage.sqlite.placement import Choice, queue_key
 from rota.storage.sqlite.rows import every, first, only
+from rota.storage.sqlite.turns import Place, Turns, serve
 from rota.storage.statements import load
+from rota.storage.stores.claims import Claim, Claimed, Leased
 from rota.storage.stores.holds import Hold
-from rota.storage.stores.jobs import Claim, Leased, NewJob, Outcome, Repeatable, Submission
+from rota.storage.stores.jobs import NewJob, Outcome, Repeatable, Submission
 
 SQL = load(__package__, "jobs.sql")
 
@@ -30,14 +30,6 @@ LAPSES_MAX = 10
 
 _spec = msgspec.json.Decoder(Spec)
 _FREE = Hold()
-
-
-def queue_key(connection: apsw.Connection, key: QueueKey) -> int:
-    """The key's id, made where it is new."""
-    row = {"environment": key.environment, "executor": key.executor}
-    row["requires"] = msgspec.json.encode(key.requires, order="sorted").decode()
-    connection.execute(SQL["insert_queue_key"], row)
-    return int(only(connection, SQL["queue_key_id"], row)[0])
 
 
 def submit(connection: apsw.Connection, jobs: Sequence[NewJob], repeatable: Repeatable | None) -> Submission:
@@ -49,10 +41,12 @@ def submit(connection: apsw.Connection, jobs: Sequence[NewJob], repeatable: Repe
                 raise Conflict("This Idempotency-Key was used for another submission; use a new key for a new one.")
             return Submission(msgspec.json.decode(earlier[1]), repeated=True)
     keys: dict[int, int] = {}  # by identity: one submission's jobs share their key objects
+    turns = Turns(connection)
     for job in jobs:
         key = keys.get(id(job.key)) or keys.setdefault(id(job.key), queue_key(connection, job.key))
-        _insert(connection, job, key)
-    outcomes = let_in(connection, jobs)
+        _insert(connection, job, key, turns)
+    outcomes = let_in(connection, jobs, turns)
+    turns.keep()
     queued = {outcome.job_id for outcome in outcomes if outcome.state is JobState.QUEUED}
     waiting = [job.id for job in jobs if job.is_held and job.id not in queued]
     own = {job.id for job in jobs}
@@ -63,7 +57,8 @@ def submit(connection: apsw.Connection, jobs: Sequence[NewJob], repeatable: Repe
     return Submission(ids, waiting, [outcome for outcome in outcomes if outcome.state is not JobState.QUEUED])
 
 
-def _insert(connection: apsw.Connection, job: NewJob, key: int) -> None:
+def _insert(connection: apsw.Connection, job: NewJob, key: int, turns: Turns) -> None:
+    place = Place(job.key.environment, job.spec.priority, key, job.tenant, job.submitted_by, job.weight)
     row = {
         "id": job.id,
         "environment": job.key.environment,
@@ -75,6 +70,10 @@ def _insert(connection: apsw.Connection, job: NewJob, key: int) -> None:
         "submitted_by": job.submitted_by,
         "expires_at": job.expires_at,
         "state": JobState.WAITING if job.is_held else JobState.QUEUED,
+        "tenant": job.tenant,
+        "weight": job.weight,
+        "rank": None if job.is_held else turns.rank(place),
+        "queued_at": None if job.is_held else job.submitted_at,
     }
     connection.execute(SQL["insert_job"], row | msgspec.structs.asdict(job.hold or _FREE))
     for tag, value in job.spec.tags.items():
@@ -84,24 +83,25 @@ def _insert(connection: apsw.Connection, job: NewJob, key: int) -> None:
         connection.execute(SQL["insert_input"], {"job": job.id, "path": file.path, "content": file.content} | size)
 
 
-def claim(connection: apsw.Connection, claim: Claim) -> list[Leased]:
+def claim(connection: apsw.Connection, claim: Claim) -> Claimed:
     """Lease the first queued jobs of these queues, or give again what the same request was given."""
     again = _again(connection, claim)
     if again:
-        return again
-    limit = len(claim.attempt_ids)
-    queues = [every(connection, SQL["queued"], {"key": key, "limit": limit}) for key in claim.keys]
-    chosen = islice(merge(*queues, key=lambda row: (-row[1], row[0])), limit)
+        return Claimed(again)
+    choice = Choice(connection, claim)
+    choice.make()
     leased: list[Leased] = []
     row: dict[str, Any] = {"worker": claim.worker_id, "incarnation": claim.incarnation, "at": claim.at}
     row |= {"request_id": claim.request_id, "asked_at": claim.asked_at}
-    for attempt, (job, _priority) in zip(claim.attempt_ids, chosen, strict=False):
-        number, environment, spec = only(connection, SQL["assign"], {"job": job, "attempt": attempt})
-        given = _leased(connection, attempt, job, number, environment, spec)
-        made = {"job": job, "attempt": attempt, "number": number, "keep_s": given.spec.keep_s}
+    for attempt, job in zip(claim.attempt_ids, choice.jobs, strict=False):
+        number, environment, spec = only(connection, SQL["assign"], {"job": job.job_id, "attempt": attempt})
+        given = _leased(connection, attempt, job.job_id, number, environment, spec)
+        made = {"job": job.job_id, "attempt": attempt, "number": number, "keep_s": given.spec.keep_s}
         connection.execute(SQL["insert_attempt"], row | made)
         leased.append(given)
-    return leased
+    if leased:
+        serve(connection, leased[0].environment, choice.jobs)
+    return Claimed(leased, choice.is_short)
 
 
 def _again(connection: apsw.Connection, claim: Claim) -> list[Leased]:

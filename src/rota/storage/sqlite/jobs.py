@@ -18,7 +18,7 @@ from rota.protocol.states import AttemptState, JobState, Verdict
 from rota.protocol.wire import encode, to_base64
 from rota.storage.sqlite import array_moves as arrays
 from rota.storage.sqlite import decision_moves as decisions
-from rota.storage.sqlite import gate
+from rota.storage.sqlite import gate, placement
 from rota.storage.sqlite import job_moves as moves
 from rota.storage.sqlite import lease_moves as leases
 from rota.storage.sqlite.cancel_moves import cancel
@@ -27,20 +27,9 @@ from rota.storage.sqlite.inputs import input_of
 from rota.storage.sqlite.job_moves import SQL
 from rota.storage.sqlite.need_moves import SQL as NEEDS
 from rota.storage.sqlite.rows import apart, every, first, only
+from rota.storage.stores.claims import Claim, Claimed, Reservation
 from rota.storage.stores.holds import Known
-from rota.storage.stores.jobs import (
-    Claim,
-    Held,
-    JobFilter,
-    Leased,
-    NewJob,
-    Outcome,
-    Output,
-    Released,
-    Repeatable,
-    Submission,
-    Traced,
-)
+from rota.storage.stores.jobs import Held, JobFilter, NewJob, Outcome, Output, Released, Repeatable, Submission, Traced
 
 _spec = msgspec.json.Decoder(Spec)
 _result = msgspec.json.Decoder(Result)
@@ -59,9 +48,15 @@ class SqliteJobs:
         self._disk.check_work()
         return await self._write(lambda connection: moves.submit(connection, jobs, repeatable))
 
-    async def claim(self, claim: Claim) -> list[Leased]:
+    async def claim(self, claim: Claim) -> Claimed:
         self._disk.check_work()
         return await self._write(lambda connection: moves.claim(connection, claim))
+
+    async def reserved(self) -> list[Reservation]:
+        return self._look(placement.reserved)
+
+    async def give_up_reservations(self, workers: Sequence[WorkerId]) -> None:
+        await self._write(lambda connection: placement.give_up(connection, workers))
 
     async def start(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:
         await self._write(lambda connection: moves.start(connection, worker, attempts))
@@ -126,7 +121,7 @@ class SqliteJobs:
 
     async def queue_keys(self) -> dict[int, QueueKey]:
         rows = await self._rows("queue_keys")
-        return {row[0]: QueueKey(row[1], row[2], msgspec.json.decode(row[3])) for row in rows}
+        return {number: placement.read_key(*key) for number, *key in rows}
 
     async def undecided(self, limit: int) -> list[Ended]:
         return [

@@ -1,22 +1,22 @@
 -- name: insert_queue_key
-INSERT INTO queue_key (environment, executor, requires) VALUES (:environment, :executor, :requires)
+INSERT INTO queue_key (environment, executor, demand) VALUES (:environment, :executor, :demand)
 ON CONFLICT DO NOTHING;
 
 -- name: queue_key_id
-SELECT id FROM queue_key WHERE environment = :environment AND executor = :executor AND requires = :requires;
+SELECT id FROM queue_key WHERE environment = :environment AND executor = :executor AND demand = :demand;
 
 -- name: queue_keys
-SELECT id, environment, executor, requires FROM queue_key;
+SELECT id, environment, executor, demand FROM queue_key;
 
 -- name: queue_key
-SELECT environment, executor, requires FROM queue_key WHERE id = :key;
+SELECT environment, executor, demand FROM queue_key WHERE id = :key;
 
 -- name: insert_job
 INSERT INTO job (id, environment, name, state, spec, queue_key, priority, submitted_at, submitted_by, expires_at,
-                 unmet, ready_at, group_name, group_limit, parent_id, parallel_max,
+                 unmet, ready_at, group_name, group_limit, parent_id, parallel_max, tenant, weight, rank, queued_at,
                  parts_left, supersedes, rate_count, rate_per_s, graph_id)
 VALUES (:id, :environment, :name, :state, :spec, :queue_key, :priority, :submitted_at, :submitted_by, :expires_at,
-        :unmet, :ready_at, :group_name, :group_limit, :parent_id, :parallel_max,
+        :unmet, :ready_at, :group_name, :group_limit, :parent_id, :parallel_max, :tenant, :weight, :rank, :queued_at,
         :parts_left, :supersedes, :rate_count, :rate_per_s, :graph_id);
 
 -- name: insert_tag
@@ -40,15 +40,9 @@ SELECT a.id, a.job_id, a.number, j.environment, j.spec, a.state, a.incarnation
  WHERE a.worker_id = :worker AND a.request_id = :request_id
  ORDER BY a.id;
 
--- name: queued
--- The first of one queue, straight off the partial index: the cost does not grow with depth.
-SELECT id, priority FROM job INDEXED BY job_queue
- WHERE queue_key = :key AND state = 'queued'
- ORDER BY priority DESC, id LIMIT :limit;
-
 -- name: assign
 -- Lease a queued job: the attempt is the job's present one from now on.
-UPDATE job SET state = 'assigned', attempt_id = :attempt
+UPDATE job SET state = 'assigned', attempt_id = :attempt, passed_over_at = NULL, reserved_by = NULL
  WHERE id = :job AND state IN ('queued')
 RETURNING tries + 1, environment, spec;
 
@@ -174,7 +168,7 @@ RETURNING state;
 -- Once more, on a person's word; not while a worker that is not heard of may still execute it.
 UPDATE job SET state = 'waiting', verdict = NULL, decided_at = NULL, result = NULL, message = NULL,
        cancel_requested = 0, undecided = 0, seated = 0, unmet = 0, ready_at = NULL, losses = 0, lapses = 0,
-       expires_at = :expires_at
+       expires_at = :expires_at, rank = NULL, passed_over_at = NULL, reserved_by = NULL
  WHERE id = :job AND parts_left IS NULL
    AND NOT EXISTS (SELECT 1 FROM attempt WHERE job_id = :job AND state IN ('running', 'detached'))
    AND state IN ('finished', 'cancelled', 'expired', 'lost')

@@ -20,6 +20,7 @@ from rota.storage.sqlite.array_moves import cancel_parts, open_parts, part_decid
 from rota.storage.sqlite.cancel_moves import cancel
 from rota.storage.sqlite.gate import arrive
 from rota.storage.sqlite.rows import every, first, only
+from rota.storage.sqlite.turns import Turns
 from rota.storage.statements import load
 from rota.storage.stores.holds import Hold
 from rota.storage.stores.jobs import NewJob, Outcome
@@ -38,7 +39,7 @@ class _Verdict(NamedTuple):
     verdict: Verdict
 
 
-def add_needs(connection: apsw.Connection, jobs: Sequence[NewJob], at: str) -> list[Outcome]:
+def add_needs(connection: apsw.Connection, jobs: Sequence[NewJob], at: str, turns: Turns) -> list[Outcome]:
     """Record what new jobs need of others; those whose needs have all ended before are let in, or skipped, now."""
     new = {job.id for job in jobs}
     ended: dict[JobId, _Verdict | None] = {}
@@ -58,19 +59,19 @@ def add_needs(connection: apsw.Connection, jobs: Sequence[NewJob], at: str) -> l
         for need in job.needs:
             verdict = ended.get(need.job_id)
             if verdict is not None:
-                outcomes += _ask(connection, job.id, need.on, verdict, at)
+                outcomes += _ask(connection, job.id, need.on, verdict, at, turns)
         if job.references and not job.needs and job.hold is not None:
-            outcomes += _ready(connection, job.id, is_array=job.hold.parts_left is not None, at=at)
+            outcomes += _ready(connection, job.id, at, turns, is_array=job.hold.parts_left is not None)
     return outcomes
 
 
-def let_in(connection: apsw.Connection, new: Sequence[NewJob]) -> list[Outcome]:
+def let_in(connection: apsw.Connection, new: Sequence[NewJob], turns: Turns) -> list[Outcome]:
     """Through the gate, who of a submission waits for nothing else; what they need is recorded."""
     held = [job for job in new if job.is_held]
     if not held:
         return []
     at = held[0].submitted_at
-    outcomes = add_needs(connection, held, at)
+    outcomes = add_needs(connection, held, at, turns)
     full: set[tuple[str, Hold]] = set()
     for job in held:
         hold = job.hold or Hold()
@@ -78,7 +79,7 @@ def let_in(connection: apsw.Connection, new: Sequence[NewJob]) -> list[Outcome]:
             continue
         line = job.key.environment, hold
         if line not in full:
-            came = arrive(connection, job.id, at, held[-1].id)
+            came = arrive(connection, job.id, at, turns, held[-1].id)
             outcomes += came
             if not came and not hold.supersedes:
                 full.add(line)  # nothing is free for those behind it either, who wait for the very same
@@ -155,11 +156,13 @@ def _settle(connection: apsw.Connection, job: JobId, state: JobState, verdict: V
     if not waiting:
         return []
     [name] = only(connection, SQL["name_of"], {"job": job})
-    given = _Verdict(job, name, state, verdict)
-    return [outcome for other, on in sorted(waiting) for outcome in _ask(connection, other, On(on), given, at)]
+    given, turns = _Verdict(job, name, state, verdict), Turns(connection)
+    outcomes = [one for other, on in sorted(waiting) for one in _ask(connection, other, On(on), given, at, turns)]
+    turns.keep()
+    return outcomes
 
 
-def _ask(connection: apsw.Connection, job: JobId, on: On, given: _Verdict, at: str) -> list[Outcome]:
+def _ask(connection: apsw.Connection, job: JobId, on: On, given: _Verdict, at: str, turns: Turns) -> list[Outcome]:
     """One need of the job has its answer."""
     if not is_met(on, given.state, given.verdict) and only(connection, SQL["on_unmet"], {"job": job})[0] != "run":
         if first(connection, SQL["is_needy"], {"job": job}) is None:
@@ -168,15 +171,15 @@ def _ask(connection: apsw.Connection, job: JobId, on: On, given: _Verdict, at: s
     row = first(connection, SQL["count_down"], {"job": job})
     if row is None or row[0] > 0:
         return []
-    return _ready(connection, job, is_array=row[1] is not None, at=at)
+    return _ready(connection, job, at, turns, is_array=row[1] is not None)
 
 
-def _ready(connection: apsw.Connection, job: JobId, *, is_array: bool, at: str) -> list[Outcome]:
+def _ready(connection: apsw.Connection, job: JobId, at: str, turns: Turns, *, is_array: bool) -> list[Outcome]:
     """Nothing that it needs is open any more."""
     lacking = look_up(connection, job)
     if lacking is not None:
         return give_up(connection, job, lacking)
-    return open_parts(connection, job, at) if is_array else arrive(connection, job, at)
+    return open_parts(connection, job, at, turns) if is_array else arrive(connection, job, at, turns)
 
 
 def _bytes_of(connection: apsw.Connection, source: JobId, path: str | None) -> tuple[AttemptId, int, str] | None:

@@ -28,6 +28,7 @@ class SqliteWorkers:
     async def insert(self, facts: WorkerFacts, version: str, heartbeat_s: float, at: str) -> None:
         row = {"id": facts.worker_id, "environment": facts.environment, "name": facts.name, "slots": facts.slots}
         row |= {"labels": _json(facts.labels), "executors": _json(facts.executors)}
+        row["resources"] = _json(facts.resources)
         row |= {"version": version, "heartbeat_s": heartbeat_s, "at": at}
         await self._write(lambda connection: connection.execute(SQL["insert"], row).fetchall())
 
@@ -107,8 +108,10 @@ def _worker(row: tuple[Any, ...]) -> Worker:
         enrolled,
         seen,
         drain,
+        resources,
     ) = row
     return Worker(
         worker, name, environment, msgspec.json.decode(labels), msgspec.json.decode(executors), slots, free_slots,
         WorkerStatus(status), msgspec.json.decode(attempts), version, enrolled, seen, draining=bool(drain),
+        resources=msgspec.json.decode(resources),
     )  # fmt: skip

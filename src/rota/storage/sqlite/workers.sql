@@ -1,7 +1,8 @@
 -- name: insert
 INSERT INTO worker (id, environment, name, labels, executors, slots, version, heartbeat_s, enrolled_at, status,
-                    attempts, free_slots)
-VALUES (:id, :environment, :name, :labels, :executors, :slots, :version, :heartbeat_s, :at, 'offline', '[]', 0)
+                    attempts, free_slots, resources)
+VALUES (:id, :environment, :name, :labels, :executors, :slots, :version, :heartbeat_s, :at, 'offline', '[]', 0,
+        :resources)
 ON CONFLICT DO NOTHING;
 
 -- name: seen
@@ -36,12 +37,12 @@ RETURNING id;
 
 -- name: workers
 SELECT id, name, environment, labels, executors, slots, free_slots, status, attempts, version, enrolled_at,
-       last_seen_at, drain_requested
+       last_seen_at, drain_requested, resources
   FROM worker WHERE :environment IS NULL OR environment = :environment ORDER BY environment, name, id;
 
 -- name: worker
 SELECT id, name, environment, labels, executors, slots, free_slots, status, attempts, version, enrolled_at,
-       last_seen_at, drain_requested
+       last_seen_at, drain_requested, resources
   FROM worker WHERE id = :worker;
 
 -- name: request_drain

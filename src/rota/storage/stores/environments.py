@@ -23,6 +23,7 @@ class StoredCredential(msgspec.Struct, frozen=True):
     created_at: str
     expires_at: str | None
     revoked_at: str | None = None
+    tenant: str | None = None
 
 
 class EnvironmentStore(Protocol):

@@ -14,8 +14,10 @@ from rota.protocol.job import Artifact, Job
 from rota.protocol.job_finished import Finished
 from rota.protocol.placement import QueueKey
 from rota.protocol.problems import Problem
-from rota.protocol.spec import Input, Spec
+from rota.protocol.spec import Spec
 from rota.protocol.states import AttemptState, JobState
+from rota.protocol.turns import WEIGHT
+from rota.storage.stores.claims import Claim, Claimed, Reservation
 from rota.storage.stores.holds import Hold, Known, NewNeed, NewReference
 
 
@@ -30,7 +32,8 @@ class NewInput(msgspec.Struct, frozen=True):
 class NewJob(msgspec.Struct, frozen=True):
     """A job to be; `spec` is without the inputs' content. `hold` None: it enters its queue at once.
 
-    The parts of an array come behind it, and have neither inputs nor needs of their own.
+    The parts of an array come behind it, and have neither inputs nor needs of their own. `tenant` '': its submitter
+    takes turns for itself.
     """
 
     id: JobId
@@ -41,6 +44,8 @@ class NewJob(msgspec.Struct, frozen=True):
     expires_at: str | None
     inputs: list[NewInput] = []
     hold: Hold | None = None
+    tenant: str = ""
+    weight: float = WEIGHT
     needs: list[NewNeed] = []
     references: list[NewReference] = []
 
@@ -69,29 +74,6 @@ class Submission(msgspec.Struct, frozen=True):
     waiting: list[JobId] = []
     outcomes: list["Outcome"] = []
     repeated: bool = False
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """Up to `len(attempt_ids)` jobs out of the queues `keys`, for this worker."""
-
-    worker_id: WorkerId
-    incarnation: Incarnation
-    request_id: str | None
-    keys: list[int]
-    attempt_ids: list[AttemptId]
-    asked_at: str
-    at: str
-
-
-class Leased(msgspec.Struct, frozen=True):
-    """A job that the worker now holds."""
-
-    attempt_id: AttemptId
-    job_id: JobId
-    number: int
-    environment: str
-    spec: Spec
-    inputs: list[Input]
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -168,8 +150,16 @@ class JobStore(Protocol):
         """All of them; they are few, since equal demands share one."""
         ...
 
-    async def claim(self, claim: Claim) -> list[Leased]:
-        """By priority, then age. The same request_id of the same worker again gives the same, while all are held."""
+    async def claim(self, claim: Claim) -> Claimed:
+        """By turn (protocol/turns.py). The same request_id of the worker again gives the same, while all are held."""
+        ...
+
+    async def reserved(self) -> list[Reservation]:
+        """Who keeps itself free for a job."""
+        ...
+
+    async def give_up_reservations(self, workers: Sequence[WorkerId]) -> None:
+        """They keep themselves free no longer; others may do so."""
         ...
 
     async def start(self, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:

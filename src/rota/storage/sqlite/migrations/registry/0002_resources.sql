@@ -1,0 +1,1 @@
+ALTER TABLE worker ADD COLUMN resources TEXT NOT NULL DEFAULT '{}';  -- what it offers, JSON
