@@ -14,6 +14,7 @@ from rota.protocol.states import JobState
 from rota.protocol.wire import to_base64
 from rota.storage.sqlite.array_moves import SQL as ARRAYS
 from rota.storage.sqlite.gate import SQL as GATE
+from rota.storage.sqlite.gate import release
 from rota.storage.sqlite.need_moves import SQL as NEEDS
 from rota.storage.stores.jobs import JobFilter
 from stores.bench import ANNA, NOW, Bench, report
@@ -46,8 +47,9 @@ async def test_an_array_itself_is_never_given_out(bench: Bench) -> None:
     [whole] = await submit(bench, array(2))
 
     given = await bench.claim(slots=10)
-    await bench.store.release_due("2999-01-01T00:00:00.000000Z", 10)
+    released = await bench.database.writer.run(lambda connection: release(connection, whole, NOW))
 
+    assert released is None
     assert sorted(one.job_id for one in given) == await children_of(bench, whole)
     assert await bench.claim(slots=10) == []
     assert await bench.store.expire("2999-01-01T00:00:00.000000Z", 10) == []

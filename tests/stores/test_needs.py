@@ -6,6 +6,7 @@ import apsw
 import msgspec
 import pytest
 
+from rota.protocol.concurrency import Concurrency
 from rota.protocol.ids import JobId
 from rota.protocol.job_finished import ArtifactReport, Finished, LogReport, Reason, ReportedResult
 from rota.protocol.needs import ArtifactOf, Need, On, ResultOf
@@ -131,6 +132,18 @@ async def test_a_skipped_job_that_a_person_runs_again_does_not_ask_its_needs_aga
 
     assert await states(bench, first, both) == ["finished", "succeeded"]
     assert len([one for one in ran if one.job_id == both]) == 1
+
+
+async def test_what_a_person_runs_again_is_not_skipped_while_it_waits_for_its_turn(bench: Bench) -> None:
+    turns = Concurrency("g", 1)
+    await submit(bench, Spec(command=["true"], priority=-9, concurrency=turns))
+    *_, both = await submit(bench, named("a"), named("b"), named("both", "a", "b", concurrency=turns))
+    await run_one(bench, exit_code=1)
+
+    await bench.store.retry(both, None, NOW)
+    await run_one(bench, exit_code=1)  # b, which would have skipped it
+
+    assert await states(bench, both) == ["waiting"]
 
 
 async def test_a_needed_job_that_is_run_again_moves_nobody_twice(bench: Bench) -> None:
