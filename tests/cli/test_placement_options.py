@@ -131,7 +131,7 @@ def test_a_spec_is_what_the_options_say(rota: Shell) -> None:
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (["--cpus", "0"], "--cpus: it is more than 0"),
+        (["--cpus", "0"], "--cpus: it must be more than 0"),
         (["--cpus", "two"], "`two` is no number"),
         (["--cpus", "nan"], "`nan` is no number"),
         (["--cpus", "-1"], "-1"),

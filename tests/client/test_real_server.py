@@ -42,6 +42,15 @@ def test_a_job_is_submitted_waited_for_and_read(rota: Client) -> None:
     assert repr(job) == f"<Job {job.id} finished>"
 
 
+def test_where_a_job_runs_is_said_in_a_spec(rota: Client) -> None:
+    requires: dict[str, dict[str, object]] = {"gpu": {"exists": False}, "cuda": {"not": {"ge": 12.5}}}
+    job = rota.submit(command=["true"], requires=requires, prefers={"site": ["lab"]}, resources={"cpus": 0.5}).wait()
+
+    assert (job.exit_code, job.data.spec.resources) == (0, {"cpus": 0.5})
+    with pytest.raises(InvalidRequest, match=r"requires\.cuda\.ge: is neither a number nor a version"):
+        rota.submit(command=["true"], requires={"cuda": {"ge": "newest"}})
+
+
 def test_a_log_is_followed_while_it_is_written(rota: Client) -> None:
     follow = rota.submit(command=["sh", "-c", "echo one; sleep 0.3; printf two"]).follow()
     pieces = list(follow)

@@ -271,6 +271,18 @@ async def test_it_ends_with_its_job_and_the_worker_is_told(yard: Yard, how: str)
         assert await yard.keepers() == {}  # it waits anew
 
 
+async def test_what_was_taken_and_is_given_back_waits_anew(yard: Yard) -> None:
+    anna, large = await reserved(yard)
+    bert = yard.worker("bert", cpus=4)
+    assert await yard.given(bert) == [large]
+    assert await yard.keepers() == {}
+
+    await yard.jobs.refuse_job(bert.worker_id, [Refusal(await yard.attempt_of(large), "no")])
+    await yard.given(anna)
+
+    assert await yard.keepers() == {}
+
+
 async def test_a_worker_that_was_short_is_told_when_it_holds_less(yard: Yard) -> None:
     anna, bert = yard.worker("anna", cpus=4), yard.worker("bert", cpus=4)
     [first, *_] = await fill(yard, anna)

@@ -55,16 +55,18 @@ async def measured(bench: Bench, claim: Claim) -> tuple[int, list[JobId]]:
 
 
 @pytest.mark.parametrize("spread", ["one-class", "fifty-priorities"])
-async def test_what_is_passed_over_is_not_read(bench: Bench, spread: str) -> None:
+@pytest.mark.parametrize("fitting", [0, 1])
+async def test_what_is_passed_over_is_not_read(bench: Bench, spread: str, fitting: int) -> None:
+    """Neither where none of them fits, nor where the first ones do."""
     small = await bench.submit(*[Spec(command=["a"], priority=-1)] * 4, key=SMALL)
     costs = []
     for depth in (100, 3_000):
         specs = [Spec(command=["a"], priority=n % 50 if spread == "fifty-priorities" else 0) for n in range(depth)]
         await bench.submit(*specs, key=LARGE)
-        claim = await claim_of(bench, 4, 4)
+        claim = await claim_of(bench, 4, 4 + 8 * fitting)
         await measured(bench, claim)  # the first time notes whom it passes over
         cost, chosen = await measured(bench, claim)
-        assert chosen == small
+        assert chosen[fitting:] == small[: 4 - fitting]
         costs.append(cost)
 
     assert costs[1] <= costs[0] * 1.2

@@ -4,7 +4,7 @@ Amounts are counted in thousandths, as whole numbers: ten jobs of 0.1 cpus are o
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 
 from msgspec import Meta
@@ -51,26 +51,24 @@ def has_room(offered: Mapping[str, float], asked: Mapping[str, float]) -> bool:
     return all(_thousandths(offered.get(name, 0)) >= _thousandths(amount) for name, amount in asked.items())
 
 
-def left(offered: Mapping[str, float], taken: Iterable[Mapping[str, float]]) -> Resources:
-    """What is there once all of `taken` is; never less than nothing."""
-    free = {name: _thousandths(amount) for name, amount in offered.items()}
-    for asked in taken:
+class Room:
+    """What of a worker's resources is free."""
+
+    def __init__(self, offered: Mapping[str, float]) -> None:
+        self._thousandths = {name: _thousandths(amount) for name, amount in offered.items()}
+
+    def take(self, asked: Mapping[str, float], count: int = 1) -> None:
+        """So many have that much of it, each."""
         for name, amount in asked.items():
-            free[name] = free.get(name, 0) - _thousandths(amount)
-    return {name: _amount(thousandths) for name, thousandths in free.items() if thousandths > 0}
+            self._thousandths[name] = self._thousandths.get(name, 0) - _thousandths(amount) * count
 
-
-def times(asked: Mapping[str, float], count: int) -> Resources:
-    """What so many that ask the same ask together."""
-    return {name: _amount(_thousandths(amount) * count) for name, amount in asked.items()}
+    def holds(self, asked: Mapping[str, float]) -> bool:
+        """Whether all that is asked is free."""
+        return all(self._thousandths.get(name, 0) >= _thousandths(amount) for name, amount in asked.items())
 
 
 def _thousandths(amount: float) -> int:
     return amount * 1000 if isinstance(amount, int) else round(amount * 1000)
-
-
-def _amount(thousandths: int) -> int | float:
-    return thousandths / 1000 if thousandths % 1000 else thousandths // 1000
 
 
 def _wrong_name(name: str) -> str | None:
@@ -89,7 +87,7 @@ def _wrong_amount(name: str, amount: float, *, is_asked: bool) -> str | None:
     if not 0 <= amount <= AMOUNT_MAX:  # what is no number is in no order either
         return f"must be from 0 to {AMOUNT_MAX}"
     if amount == 0 and is_asked and name in _NEEDED:
-        return "is more than 0, or left out: then nothing is counted"
+        return "must be more than 0; leave it out, and nothing is counted"
     if name in _WHOLE and amount != int(amount):
         return f"is a whole number{' of bytes' if name.endswith('_bytes') else ''}"
     if abs(amount * 1000 - round(amount * 1000)) > 1e-6 * max(1.0, amount):

@@ -15,7 +15,7 @@ import msgspec
 
 from rota.protocol.ids import JobId, WorkerId
 from rota.protocol.placement import Asked, QueueKey
-from rota.protocol.resources import Resources, has_room, left, times
+from rota.protocol.resources import Room
 from rota.protocol.turns import Queued
 from rota.protocol.wire import parse_timestamp, timestamp
 from rota.storage.sqlite.candidates import candidates
@@ -76,7 +76,7 @@ class Choice:
                 continue
             asked = self._claim.asks.get(job.key)
             if asked is not None:
-                self._free = left(self._free, [asked])
+                self._room.take(asked)
             self.jobs.append(job)
             if len(self.jobs) == slots:
                 self.is_short = False
@@ -84,14 +84,16 @@ class Choice:
 
     def _has_room(self, key: int) -> bool:
         asked = self._claim.asks.get(key)
-        return asked is None or has_room(self._free, asked)
+        return asked is None or self._room.holds(asked)
 
     @functools.cached_property
-    def _free(self) -> Resources:
+    def _room(self) -> Room:
         """What the worker offers without what it holds; looked up when somebody asks for some of it."""
+        room = Room(self._claim.offered)
         held = Counter(demand for (demand,) in every(self._connection, SQL["taken"], self._whose))
-        taken = (times(_asked.decode(demand).resources, count) for demand, count in held.items())
-        return left(self._claim.offered, taken)
+        for demand, count in held.items():
+            room.take(_asked.decode(demand).resources, count)
+        return room
 
     @functools.cached_property
     def _kept_key(self) -> int | None:
