@@ -99,7 +99,7 @@ def test_an_array_is_a_number_or_ranges(array: int | str, expected: list[int]) -
 
 
 @pytest.mark.parametrize(
-    "array", [0, -1, 10**30, PARTS_MAX + 1, "", "a", "3-1", "1-5:0", "1-", "-1", "1,1", "0-999999999"]
+    "array", [0, -1, 10**30, PARTS_MAX + 1, "", "a", "3-1", "1-5:0", "1-", "-1", "1,1", "0-999999999", "\u0663"]
 )
 def test_an_array_that_cannot_be_is_refused(array: int | str) -> None:
     with pytest.raises(Parted):

@@ -14,7 +14,7 @@ from rota.protocol.needs import On, OnUnmet
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PLACE = re.compile(r"(?P<job>https?://[^/]+/[^:]+|[^:]+):(?P<path>[^:]+)(?::(?P<to>[^:]+))?")
-_RATE = re.compile(r"(\d{1,9})/(.+)")
+_RATE = re.compile(r"([0-9]{1,9})/(.+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +191,7 @@ def _concurrency(options: GraphOptions) -> dict[str, Any] | None:
 
 def _rate(text: str) -> dict[str, Any]:
     found = _RATE.fullmatch(text)
-    per_s = None if found is None else read_duration(found[2] if found[2][0].isdigit() else f"1{found[2]}")
+    per_s = None if found is None else read_duration(found[2] if found[2][0] in "0123456789" else f"1{found[2]}")
     if found is None or per_s is None:
         raise click.UsageError(f"--rate: `{text}` is not N/TIME, such as 10/1m or 5/s.")
     return {"count": int(found[1]), "per_s": per_s}

@@ -17,7 +17,7 @@ INDEX = "ROTA_ARRAY_INDEX"
 PREFIX = "ROTA_MATRIX_"
 
 _AXIS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9})(?::(\d{1,9}))?)?")
+_RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9})(?::([0-9]{1,9}))?)?")
 _TOO_MANY = f"at most {PARTS_MAX} parts are one job"
 _SCALAR = "is a text, a whole number, true or false"
 
