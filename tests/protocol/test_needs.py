@@ -97,6 +97,11 @@ def test_an_input_by_reference_that_cannot_be_is_refused_by_name(body: str, fiel
     assert [error.field for error in refused.value.extra["errors"]] == [field]
 
 
+def test_an_end_that_there_is_not_is_told_which_there_are() -> None:
+    with pytest.raises(InvalidRequest, match=r"needs\[0\]\.on: `anny` is none of: any, failed, finished, succeeded"):
+        read_request(b'{"command": ["a"], "needs": [{"job": "b", "on": "anny"}]}', SubmittedSpec)
+
+
 def test_an_input_by_reference_needs_no_content() -> None:
     given = b'{"command": ["a"], "inputs": [{"path": "in", "artifact": {"job_id": "x", "path": "a"}}]}'
     spec = read_request(given, SubmittedSpec)
