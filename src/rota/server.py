@@ -34,22 +34,28 @@ from rota.jobs.inner_http import JobsInnerHttp
 from rota.jobs.overview import Overviews
 from rota.jobs.overview_http import OverviewHttp
 from rota.jobs.remote import RemoteJob
+from rota.jobs.remote_schedules import RemoteSchedules
+from rota.jobs.schedules import Schedules
+from rota.jobs.schedules_http import SchedulesHttp
 from rota.jobs.service import JobService
 from rota.jobs.sweep import sweep
 from rota.jobs.upkeep_http import UpkeepHttp
 from rota.protocol.environment import CallerKind
 from rota.protocol.participants import Environments, Fleet, Job
+from rota.protocol.participants import Schedules as Calendar
 from rota.protocol.problems import InvalidRequest, Problem
 from rota.registry.http import RegistryHttp
 from rota.registry.remote import RemoteRegistry
 from rota.registry.service import RegistryService
 from rota.scheduler import loop as scheduler
+from rota.scheduler import timekeeper
 from rota.settings import Settings
 from rota.storage.blobs import FolderBlobs, folder_of_blobs
 from rota.storage.disk import Disk
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.environments import SqliteEnvironments
 from rota.storage.sqlite.jobs import SqliteJobs
+from rota.storage.sqlite.schedules import SqliteSchedules
 from rota.storage.sqlite.tallies import SqliteTallies
 from rota.storage.sqlite.upkeep import SqliteFiles, SqliteUpkeep
 from rota.storage.sqlite.workers import SqliteWorkers
@@ -87,6 +93,7 @@ class House:
         self._measures: list[Measure] = []
         self._metrics = CollectorRegistry()
         self._environments: Environments
+        self._calendar: Calendar | None = None
         self._closes: list[Callable[[], None]] = []
         self.disk = _disk(options, settings, self._only)
         self._build()
@@ -128,6 +135,8 @@ class House:
             self._endpoints += GatewayHttp(gateway).endpoints()
         if "scheduler" in self._only:
             self._tasks.append(lambda: scheduler.run(job, self._world))
+            calendar = self._calendar or RemoteSchedules(self._peer("ROTA_JOBS_URL"))
+            self._tasks.append(lambda: timekeeper.keep(calendar, self._world))
 
     def _jobs(self) -> JobService:
         database = self._database("rota.db", "jobs")
@@ -168,6 +177,9 @@ class House:
         jobs.fleet = fleet
         desk = Desk(jobs, store, blobs, environments, fleet, self._world)
         self._endpoints += JobsHttp(desk, fleet).endpoints()
+        self._calendar = schedules = Schedules(SqliteSchedules(database), jobs, environments, self._world)
+        self._closes.append(schedules.close)
+        self._endpoints += SchedulesHttp(schedules, desk).endpoints()
         overviews = Overviews(SqliteTallies(database), blobs, self._world)
         self._tasks.append(overviews.watch)
         self._endpoints += OverviewHttp(overviews).endpoints()

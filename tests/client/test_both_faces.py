@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 import rota
-from rota.client import AsyncClient, AsyncJob, Client, Job
+from rota.client import AsyncClient, AsyncJob, AsyncSchedules, Client, Job, Schedules
 
 
 def public(kind: type) -> dict[str, Callable[..., object]]:
@@ -16,12 +16,12 @@ def public(kind: type) -> dict[str, Callable[..., object]]:
     return {name: method for name, method in methods if not name.startswith("_") or name in wanted}
 
 
-@pytest.mark.parametrize(("awaited", "blocking"), [(AsyncClient, Client), (AsyncJob, Job)])
+@pytest.mark.parametrize(("awaited", "blocking"), [(AsyncClient, Client), (AsyncJob, Job), (AsyncSchedules, Schedules)])
 def test_both_faces_have_the_same_methods(awaited: type, blocking: type) -> None:
     assert public(awaited).keys() == public(blocking).keys()
 
 
-@pytest.mark.parametrize(("awaited", "blocking"), [(AsyncClient, Client), (AsyncJob, Job)])
+@pytest.mark.parametrize(("awaited", "blocking"), [(AsyncClient, Client), (AsyncJob, Job), (AsyncSchedules, Schedules)])
 def test_both_faces_take_the_same_arguments(awaited: type, blocking: type) -> None:
     mine, theirs = public(blocking), public(awaited)
 
@@ -33,7 +33,7 @@ def str_of(function: Callable[..., object]) -> list[str]:
 
 
 def test_every_method_of_the_core_says_what_it_does() -> None:
-    assert [name for kind in (AsyncClient, AsyncJob) for name, method in public(kind).items()
+    assert [name for kind in (AsyncClient, AsyncJob, AsyncSchedules) for name, method in public(kind).items()
             if name != "__init__" and not inspect.getdoc(method)] == []  # fmt: skip
 
 

@@ -116,6 +116,26 @@ def test_places_and_their_credentials(rota: Client) -> None:
     assert [(worker.name, worker.slots) for worker in rota.workers()] == [("worker", 4)]
 
 
+def test_schedules_are_made_run_and_deleted(rota: Client) -> None:
+    made = rota.schedules.create("sdk", {"command": ["true"]}, cron="30 2 * * *", timezone="Europe/Berlin")
+    assert rota.schedules.all() == [made]
+    assert rota.schedules.times("sdk", count=2)[0] == made.next_at
+    assert rota.schedules.change("sdk", every_s=60).cron is None
+    assert rota.schedules.pause("sdk").paused
+    assert not rota.schedules.resume("sdk").paused
+
+    job = rota.schedules.run("sdk")
+
+    assert rota.wait(job.id).exit_code == 0
+    assert [one.id for one in rota.jobs(schedule="sdk")] == [job.id]
+    last = rota.schedules.get("sdk").last
+    assert last is not None
+    assert last.job_id == job.id
+    rota.schedules.delete("sdk")
+    with pytest.raises(NotFound):
+        rota.schedules.get("sdk")
+
+
 async def test_the_awaited_face_does_the_same(server: Server) -> None:
     async with AsyncClient(server.url, server.admin_token) as client:
         job = await client.submit(command=["sh", "-c", "echo hello"])

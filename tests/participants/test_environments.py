@@ -81,6 +81,7 @@ def test_what_is_held_in_a_retired_environment_ends_with_its_lease(quick: Place)
 
 WRONG: list[tuple[Json, str]] = [
     ({"name": "Upper"}, "name"),
+    ({"name": "lab\n"}, "name"),
     ({"name": ""}, "name"),
     ({"name": "a/b"}, "name"),
     ({"name": "../x"}, "name"),

@@ -34,7 +34,7 @@ def test_another_version_is_426_with_the_range_that_is_spoken(admin: httpx2.Clie
 
 @pytest.mark.parametrize(
     "path",
-    ["/nothing", "/api/v1", "/api/v1/jobs/", "/api/v2/jobs", "/api/v1/schedules", "/gateway/v1/", "/api//v1/jobs"],
+    ["/nothing", "/api/v1", "/api/v1/jobs/", "/api/v2/jobs", "/api/v1/schedule", "/gateway/v1/", "/api//v1/jobs"],
 )
 def test_an_unknown_path_is_404(admin: httpx2.Client, path: str) -> None:
     refused(admin.get(path), 404, "not-found")

@@ -6,9 +6,10 @@ import pytest
 
 from house import Json
 from participants.place import Place, refused
-from rota.jobs.overview import groups, last_line, periods
+from rota.jobs.overview import first_id, groups, last_line, periods
 from rota.protocol.ids import JobId
 from rota.storage.stores.tallies import Depth, Failure, Tally
+from rota.world import SystemWorld
 
 OVERVIEW = "/api/v1/overview"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -100,3 +101,25 @@ def test_the_most_frequent_failures_come_first_and_no_more_than_ten() -> None:
     counts = [group.count for group in groups(failures)]
 
     assert counts == list(range(16, 6, -1))
+
+
+def test_the_timeline_tells_who_ran_what(place: Place) -> None:
+    worker = place.worker()
+    done, first = place.ended(worker, exit_code=3)
+    held, second = place.running(worker, name="at it")
+
+    told = place.admin.get("/api/v1/timeline", params={"environment": place.name}).json()
+
+    assert [(run["attempt_id"], run["job_id"], run["state"], run["exit_code"]) for run in told["runs"]] == [
+        (second, held, "running", None), (first, done, "finished", 3),
+    ]  # fmt: skip
+    assert (told["runs"][0]["name"], told["runs"][0]["ran_s"], told["is_cut"]) == ("at it", None, False)
+
+
+def test_ids_stand_in_the_order_of_their_time() -> None:
+    at = datetime(2026, 11, 24, 10, tzinfo=UTC)
+    early, late = (SystemWorld().new_id() for _ in range(2))
+
+    assert first_id(at) < first_id(at + timedelta(milliseconds=1))
+    assert first_id(datetime.now(UTC) - timedelta(seconds=5)) < early <= late
+    assert late < first_id(datetime.now(UTC) + timedelta(seconds=5))

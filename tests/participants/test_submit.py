@@ -139,8 +139,7 @@ def test_a_spec_that_could_not_work_is_refused_by_its_fields_name(place: Place, 
 
 
 LATER = {
-    "secrets": ["KEY"], "image": "alpine", "retry": {"max_attempts": 3}, "not_before": "2026-11-23T12:00:00Z",
-    "deadline": "2026-11-23T12:00:00Z", "success_exit_codes": [0, 1],
+    "secrets": ["KEY"], "image": "alpine", "retry": {"max_attempts": 3}, "success_exit_codes": [0, 1],
 }  # fmt: skip
 
 

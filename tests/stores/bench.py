@@ -104,6 +104,7 @@ class Bench:
             Move.RETIRE: lambda: self.store.retire(KEY.environment, 10),
             Move.EXPIRE: lambda: self.store.expire("2999-01-01T00:00:00.000000Z", 10),
             Move.RELEASE: lambda: self.let_in(job),
+            Move.OVERDUE: lambda: self.pass_deadline(job),
         }
         if move is Move.ASSIGN:
             await self.claim(worker=BERT)
@@ -151,6 +152,11 @@ class Bench:
         """Its time has come, and it needs no word of the scheduler's."""
         await self.rows("UPDATE job SET undecided = 0, ready_at = :at WHERE id = :job", at=NOW, job=job)
         await self.store.release_due(NOW, 10)
+
+    async def pass_deadline(self, job: JobId) -> None:
+        """Its deadline has passed."""
+        await self.rows("UPDATE job SET deadline_at = :at WHERE id = :job", at=NOW, job=job)
+        await self.store.overdue(NOW, 10)
 
     async def end_lease(self, move: Move, job: JobId, attempt: AttemptId) -> None:
         """Ask for the move that this kind of end makes."""

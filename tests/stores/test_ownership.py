@@ -26,13 +26,14 @@ OWNERS = {
         "job_reference",
         "group_start",
         "group_alarm",
+        "schedule",
     },
     "environments.sql": {"environment", "credential", "signing_key"},
     "workers.sql": {"worker", "acknowledgement"},
     "tallies.sql": {"tally", "depth"},
 }
 LOOKED_AFTER = dict.fromkeys(
-    ("upkeep.sql", "gate.sql", "turns.sql", "placement.sql", "needs.sql", "arrays.sql"), "jobs.sql"
+    ("upkeep.sql", "gate.sql", "turns.sql", "placement.sql", "needs.sql", "arrays.sql", "schedules.sql"), "jobs.sql"
 )
 """Statements that look after another file's tables."""
 COUNTED = {"tallies.sql": OWNERS["jobs.sql"]}

@@ -104,8 +104,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one file of tests: while it is open no other test of this process could run an event loop."""
     if CHROMIUM is None:
         pytest.skip("needs chromium: apt-get install -y chromium")
     with sync_playwright() as playwright:

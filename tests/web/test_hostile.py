@@ -10,7 +10,7 @@ EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'{{7*7}}"
 def test_nothing_that_a_job_is_called_or_writes_runs_in_the_page(site: Site, visit: Visit) -> None:
     """A dialog, or a complaint on the console, fails every visit."""
     script = (
-        'printf "%s\\n" "$EVIL"; printf "\\033]8;;javascript:alert(3)\\033\\\\here\\033]8;;\\033\\\\\\n"; '
+        'printf "\\033]8;;javascript:alert(3)\\033\\\\here\\033]8;;\\033\\\\\\n"; printf "%s\\n" "$EVIL"; '
         'printf "%s" "$EVIL" >x.html; printf "%s" "$EVIL" >"<b>.txt"; '
         'printf "\\"%s\\"" "<script>" >"$ROTA_RESULT"; exit 1'
     )

@@ -28,11 +28,15 @@ PAGES = (
     "/environments",
     "/environments/default",
     "/new",
+    "/schedules",
+    "/schedules/default/nightly",
 )
 
 
 @pytest.fixture(scope="module")
 def job(site: Site) -> str:
+    nightly = {"name": "nightly", "cron": "30 2 * * *", "spec": {"command": ["true"], "environment": "default"}}
+    assert site.people.post("/api/v1/schedules", json=nightly).status_code in {201, 409}
     site.submit("true", requires={"no": "such"}, name="waits")
     return site.run("sh", "-c", "printf '\\033[33mwarn\\033[0m\\n'; echo a >out.txt; exit 1", artifacts=["*.txt"])
 

@@ -9,6 +9,7 @@ from rota.cli.output import marked
 from rota.cli.quantities import say_duration
 from rota.cli.terminal import printable
 from rota.protocol.job import Job
+from rota.protocol.spec import Spec
 from rota.protocol.states import ENDED, JobState
 from rota.protocol.wire import parse_timestamp
 
@@ -36,9 +37,12 @@ def place_of(job: Job) -> str:
 
 
 def what(job: Job) -> str:
-    """Its name, else what it runs, on one line; with how its parts fare, or which part it is."""
-    spec = job.spec
-    lines = (spec.script or "").strip().splitlines()
-    text = printable(spec.name or (shlex.join(spec.command) if spec.command else (lines[0] if lines else "-")))
-    parts, part = parts_of(job), part_words(job)
+    """What it runs, on one line; with how its parts fare, or which part it is."""
+    text, parts, part = what_runs(job.spec), parts_of(job), part_words(job)
     return f"{text}  [{progress(parts)}]" if parts is not None else f"{text}  {part}".rstrip()
+
+
+def what_runs(spec: Spec) -> str:
+    """Its name, else its command or the script's first line."""
+    lines = (spec.script or "").strip().splitlines()
+    return printable(spec.name or (shlex.join(spec.command) if spec.command else (lines[0] if lines else "-")))

@@ -61,6 +61,8 @@ def how_it_ended(job: Job) -> str:
         Reason.NOT_STARTED: "not started",
     }[result.reason]
     said = result.message if result.reason in {Reason.NOT_STARTED, Reason.OUT_OF_MEMORY} else None
+    if result.reason is Reason.CANCELLED:
+        said = job.message
     return f"{words}: {printable(said).rstrip('.')}" if said else words
 
 

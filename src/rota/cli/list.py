@@ -22,6 +22,7 @@ LIMIT = 20
         "rota list --state running --state queued",
         "rota list --verdict failed --since 2h",
         "rota list --parent last                # the parts of an array",
+        "rota list --schedule nightly",
         "rota cancel $(rota list -q --tag run=42)",
     ),
 )
@@ -37,6 +38,7 @@ LIMIT = 20
 @option("--environment", "-E", metavar="E", help="Only in this environment.")
 @option("--name", metavar="NAME", help="Only of this name.")
 @option("--tag", metavar="KEY=VALUE", help="Only with this tag.")
+@option("--schedule", metavar="NAME", help="Only runs of this schedule.")
 @option("--since", metavar="TIME", help="Only submitted after this: a time (RFC 3339), or how long ago (2h).")
 @option("--parent", metavar="ID", help="Only the parts of this array.")
 @option(

@@ -31,6 +31,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "retry": "Run an ended job once more.",
         "flow": "Draw the messages that a job really caused.",
         "top": "Show workers, running jobs and the queue, live.",
+        "schedule": "Schedules: jobs at times of a calendar, or every so often.",
     },
     "Machines": {
         "workers": "List workers, or drain one.",
@@ -48,7 +49,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 }
 """Every command and its sentence, said here so that the list needs none of them imported."""
 SENTENCES = {name: words for section in SECTIONS.values() for name, words in section.items()}
-ALIASES = {"ls": "list", "log": "logs", "environments": "env"}
+ALIASES = {"ls": "list", "log": "logs", "environments": "env", "schedules": "schedule"}
 EXAMPLES = (
     "rota dev                                  # a server and a worker, here",
     "rota run -- echo hello                    # in another terminal",

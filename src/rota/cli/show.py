@@ -97,6 +97,8 @@ def facts(job: Job) -> Iterator[tuple[str, str]]:
     yield from company(job)
     yield "environment", place_of(job)
     yield "submitted", f"{job.submitted_at} by {printable(job.submitted_by)}"
+    if job.schedule is not None:
+        yield "schedule", f"{printable(job.schedule)}, " + (f"due {job.due_at}" if job.due_at else "run by hand")
     if job.spec.tags:
         yield "tags", printable(" ".join(f"{key}={value}" for key, value in job.spec.tags.items()))
     if job.result is not None and job.result.value is not None:

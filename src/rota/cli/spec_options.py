@@ -12,6 +12,7 @@ import click
 from rota.cli.command import option
 from rota.cli.door import is_text, legible
 from rota.cli.graph_options import GraphOptions, graph_fields, graph_options, referring_inputs
+from rota.cli.moments import Ahead
 from rota.cli.placement_options import placement_options, resources, wants
 from rota.cli.quantities import Duration
 from rota.protocol.paths import check_path
@@ -48,6 +49,8 @@ class SpecOptions:
     tag: tuple[str, ...]
     lease_policy: str | None
     detach_timeout: float | None
+    not_before: str | None = None
+    deadline: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,10 @@ def spec_options(function: F) -> F:
                    help="What a worker does with the job when it is cut off for longer than its lease."),
             option("--detach-timeout", metavar="S", type=Duration(), show_default="24h",
                    help="How long nobody else gets a job that is kept through such a cut."),
+            option("--not-before", metavar="TIME", type=Ahead(),
+                   help="Not before this: a time (RFC 3339), or how long from now (2h)."),
+            option("--deadline", metavar="TIME", type=Ahead(),
+                   help="What has not ended by then is ended: a time, or how long from now."),
             option("--tag", metavar=PAIR, multiple=True, help="A tag to find the job by. Repeatable."),
         ]
     ):  # fmt: skip
@@ -113,6 +120,8 @@ def make_spec(options: WholeOptions, environ: Mapping[str, str]) -> dict[str, An
         "lease_policy": options.lease_policy,
         "detach_timeout_s": options.detach_timeout,
         "tags": pairs("--tag", options.tag),
+        "not_before": options.not_before,
+        "deadline": options.deadline,
         **graph_fields(options),
     }
     return {field: value for field, value in spec.items() if value is not None and value not in ({}, [])}

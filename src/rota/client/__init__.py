@@ -8,16 +8,19 @@ with Client() as rota:
 """
 
 from rota.client.blocking import Client, Follow, Job
+from rota.client.blocking_schedules import Schedules
 from rota.client.client import AsyncClient
 from rota.client.follow import LogStream
 from rota.client.handle import AsyncJob
 from rota.client.profile import Endpoint, NoServer, find_endpoint
+from rota.client.schedules import AsyncSchedules
 from rota.client.transport import NotReached, NotUnderstood
 from rota.client.unpack import UnsafeArchive
 
 __all__ = [
     "AsyncClient",
     "AsyncJob",
+    "AsyncSchedules",
     "Client",
     "Endpoint",
     "Follow",
@@ -26,6 +29,7 @@ __all__ = [
     "NoServer",
     "NotReached",
     "NotUnderstood",
+    "Schedules",
     "UnsafeArchive",
     "find_endpoint",
 ]

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Literal, Self, TypeVar, Unpack
 
 from rota.client.background import Background
 from rota.client.blocking_places import Places
+from rota.client.blocking_schedules import Schedules
 from rota.client.client import OUTAGE_S, PATIENCE_S, AsyncClient, FlowFormat
 from rota.client.follow import End, LogStream
 from rota.client.handle import AsyncJob, Snapshot
@@ -104,6 +105,7 @@ class Client(Places):
         )
         self.endpoint = self._client.endpoint
         self._background = Background()
+        self.schedules = Schedules(self._client.schedules, self._run)
 
     def __enter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ from rota.client.handle import AsyncJob
 from rota.client.jobs import Filters, JobCalls, SpecFields, path_of
 from rota.client.places import PlaceCalls
 from rota.client.profile import find_endpoint
+from rota.client.schedules import AsyncSchedules
 from rota.client.transport import Call, NotUnderstood, Transport
 from rota.client.unpack import unpack
 from rota.client.upkeep import UpkeepCalls
@@ -63,6 +64,7 @@ class AsyncClient:
         self._jobs = JobCalls(self._transport, outage_s)
         self._places = PlaceCalls(self._transport)
         self.upkeep = UpkeepCalls(self._transport)
+        self.schedules = AsyncSchedules(self._transport)
 
     async def __aenter__(self) -> Self:
         return self

@@ -49,6 +49,8 @@ class SpecFields(TypedDict, total=False):
     exclude: Sequence[Mapping[str, str | int | bool]]
     max_parallel: int
     fail_fast: bool
+    not_before: str
+    deadline: str
 
 
 class Filters(TypedDict, total=False):
@@ -65,6 +67,7 @@ class Filters(TypedDict, total=False):
     submitted_after: str
     parent: str
     parts: str
+    schedule: str
 
 
 def path_of(job_id: str, below: str = "") -> str:

@@ -22,7 +22,7 @@ from rota.protocol.participants import Environments, Fleet
 from rota.protocol.problems import Conflict, Forbidden, InvalidRequest, NotFound, OffsetMismatch
 from rota.protocol.spec import ENVIRONMENT, Spec
 from rota.protocol.states import ENDED, HELD, AttemptState, Verdict
-from rota.protocol.wire import timestamp
+from rota.protocol.wire import parse_timestamp, timestamp
 from rota.storage.stores.blobs import BlobStore
 from rota.storage.stores.jobs import JobFilter, JobStore, Output, Repeatable
 from rota.world import World
@@ -130,6 +130,8 @@ class Desk:
             await self._environments.environment(found.environment)
         except NotFound:
             raise Conflict(f"Its environment `{found.environment}` is retired; no worker can run it.") from None
+        if found.spec.deadline is not None and parse_timestamp(found.spec.deadline) <= self._world.now():
+            raise Conflict("Its deadline has passed; submit it anew with another one.")
         timeout_s = found.spec.queue_timeout_s
         expires_at = None if timeout_s is None else timestamp(self._world.now() + timedelta(seconds=timeout_s))
         at = timestamp(self._world.now())

@@ -34,6 +34,7 @@ _FILTERS = {
     "name": "the job's name",
     "tag": "key:value; may be given several times",
     "submitted_after": "RFC 3339",
+    "schedule": "a schedule's name: its runs",
     "limit": f"1 to {LIST_MAX}",
     "cursor": "next_cursor of the page before",
     "parent": "an array's id: its parts alone",
@@ -216,8 +217,8 @@ def _filter(call: Call) -> JobFilter:
     if parts not in {"true", "false"}:
         raise InvalidRequest.of("parts", "is `true` (the default) or `false`")
     return JobFilter(
-        limit, state, given.get("verdict"), given.get("environment"), given.get("name"), tags, submitted_after, before,
-        given.get("parent"), parts == "true",
+        limit, state, given.get("verdict"), given.get("environment"), given.get("name"), tags, submitted_after,
+        given.get("schedule"), before, given.get("parent"), parts == "true",
     )  # fmt: skip
 
 

@@ -8,16 +8,20 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from rota.protocol.environment import Caller
+from rota.protocol.ids import AttemptId
 from rota.protocol.job_finished import Reason, Result
 from rota.protocol.overview import Failures, Overview, Period
 from rota.protocol.problems import Forbidden, Problem
+from rota.protocol.states import HELD, AttemptState
+from rota.protocol.timeline import Run, Timeline
 from rota.protocol.wire import timestamp
 from rota.storage.stores.blobs import BlobStore
-from rota.storage.stores.tallies import Depth, Failure, Tally, TallyStore
+from rota.storage.stores.tallies import Depth, Failure, Ran, Tally, TallyStore
 from rota.world import World
 
 WINDOWS_S = {3600: 60, 86400: 1800, 7 * 86400: 4 * 3600}
 """How far one may look back, and how long a period of that window is."""
+RUNS_MAX = 2000
 KEPT = timedelta(days=8)
 SAMPLE_EVERY_S = 60.0
 FAILURES_MAX = 200
@@ -39,10 +43,7 @@ class Overviews:
 
     async def overview(self, caller: Caller, window_s: int, environment: str | None) -> Overview:
         """Of the environment, or of all that the caller may see. Raises Forbidden for another than the caller's."""
-        if caller.environment is not None:
-            if environment not in {None, caller.environment}:
-                raise Forbidden(f"This credential is for the environment `{caller.environment}` alone.")
-            environment = caller.environment
+        environment = _seen_by(caller, environment)
         period_s = WINDOWS_S[window_s]
         now = self._world.now()
         first = datetime.fromtimestamp((now.timestamp() - window_s) // period_s * period_s + period_s, UTC)
@@ -57,6 +58,14 @@ class Overviews:
             periods(first, period_s, window_s // period_s, tallies, depths),
             groups([(failure, await self._last_words(failure)) for failure in failures]),
         )  # fmt: skip
+
+    async def timeline(self, caller: Caller, window_s: int, environment: str | None) -> Timeline:
+        """Who ran what in the window, of what the caller may see. Raises Forbidden, likewise."""
+        environment = _seen_by(caller, environment)
+        now = self._world.now()
+        first = first_id(now - timedelta(seconds=window_s))
+        found = await self._store.runs(first, environment, RUNS_MAX + 1)
+        return Timeline(timestamp(now), window_s, [run(one) for one in found[:RUNS_MAX]], len(found) > RUNS_MAX)
 
     async def watch(self) -> None:
         """Note what is open, until cancelled; a minute that cannot be noted is left out."""
@@ -129,12 +138,34 @@ def last_line(log_tail: bytes) -> str:
     return next((line for line in reversed(lines) if line), "")[:SAID_LENGTH_MAX]
 
 
+def run(ran: Ran) -> Run:
+    """An attempt as it is told; what was given back or lost took no time that is known."""
+    result = None if ran.result is None else msgspec.json.decode(ran.result, type=Result)
+    state = AttemptState(ran.state)
+    ran_s = None if state in HELD else (0.0 if result is None else result.usage.wall_s)
+    exit_code = None if result is None else result.exit_code
+    return Run(ran.attempt_id, ran.job_id, ran.name, ran.worker_id, state, ran.assigned_at, ran_s, exit_code)
+
+
+def first_id(at: datetime) -> AttemptId:
+    """The least id that can have been made at that time or later (UUIDv7: 48 bits of milliseconds first)."""
+    milliseconds = f"{max(0, int(at.timestamp() * 1000)):012x}"
+    return AttemptId(f"{milliseconds[:8]}-{milliseconds[8:]}-7000-8000-000000000000")
+
+
 def ending(result: str | None) -> str:
     """How it ended, where it said nothing."""
     if result is None:
         return "no result"
     read = msgspec.json.decode(result, type=Result)
     return f"exit {read.exit_code}, without a word" if read.reason is Reason.EXITED else str(read.reason)
+
+
+def _seen_by(caller: Caller, environment: str | None) -> str | None:
+    """The environment that is meant; None is all. Raises Forbidden for another than the caller's."""
+    if caller.environment is not None and environment not in {None, caller.environment}:
+        raise Forbidden(f"This credential is for the environment `{caller.environment}` alone.")
+    return caller.environment or environment
 
 
 def _minute(at: datetime) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 from rota.jobs import finish
 from rota.jobs.assign import Assign
+from rota.jobs.deadlines import end_overdue
 from rota.jobs.follow import Changes
 from rota.jobs.leases import Lease, Leases
 from rota.jobs.logs import LogSource
@@ -202,6 +203,7 @@ class JobService:
         await self._overdue.sweep()
         expired = await self._store.expire(timestamp(self._world.now()), SWEPT_MAX)
         self.note([], [Outcome(job, JobState.EXPIRED) for job in expired])
+        await end_overdue(self._store, timestamp(self._world.now()), self.cancel_requested, self.note)
         self.note([], await end_retired(self.queues, self._environments, self._store, SWEPT_MAX))
         await self.reservations.sweep()
 
@@ -225,6 +227,11 @@ class JobService:
             self._leases.cancel(stopped)
         if arrivals:
             self.arrived.add(arrivals)
+
+    def cancel_requested(self, outcome: Outcome) -> None:
+        """The worker that holds it hears of it with its next heartbeat."""
+        if outcome.job_id is not None:
+            self._leases.cancel({outcome.job_id})
 
     def _answered(
         self, attempts: Sequence[AttemptId], outcomes: Sequence[Outcome]

@@ -9,6 +9,7 @@ import msgspec
 
 from rota.protocol.ids import JobId
 from rota.protocol.matrix import PARTS_MAX, parts
+from rota.protocol.moments import utc
 from rota.protocol.needs import need_of
 from rota.protocol.placement import QueueKey
 from rota.protocol.problems import InvalidRequest
@@ -73,6 +74,7 @@ def new_jobs(
             weight=shares[environment].get(by.tenant, WEIGHT),
             needs=[NewNeed(JobId(need.job_id or ""), need.on) for need in map(need_of, spec.needs)],
             references=_references(spec),
+            deadline_at=utc(spec.deadline),
         )
         made = _parts(job, field, left, world) if spec.has_parts else [job]
         left -= len(made) - 1
@@ -86,6 +88,7 @@ def _hold(spec: Spec, graph: JobId | None) -> Hold | None:
     rate = None if group is None else group.rate
     hold = Hold(
         unmet=len(spec.needs),
+        ready_at=utc(spec.not_before),
         group_name=None if group is None else group.group,
         group_limit=None if group is None else group.limit,
         supersedes=group is not None and group.cancel_in_progress,

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from rota.protocol.wire import Answer, Request, Timestamp
 
-BackupName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+BackupName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$(?!\n)")]
 
 
 class BackupState(StrEnum):

@@ -12,14 +12,14 @@ from rota.protocol.wire import Answer, Request, Timestamp
 EnvironmentName = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$(?!\n)",
         description="1 to 63 lower-case letters, digits and hyphens, no hyphen first or last",
     ),
 ]
 SecretName = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$(?!\n)",
         description="1 to 200 letters, digits and underscores, no digit first",
     ),
 ]
@@ -29,7 +29,7 @@ Description = Annotated[str, Meta(max_length=10_000)]
 Tenant = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,199}$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,199}$(?!\n)",
         description="1 to 200 letters, digits and . _ @ -, a letter or digit first",
     ),
 ]

@@ -53,8 +53,9 @@ class Parts(Answer, frozen=True):
 class Job(Answer, frozen=True):
     """`message` says why where the state alone does not (expired, lost, skipped).
 
-    `parent_id` is the array that the job is a part of. Of an array, `parts` counts its parts, and `children` are their
-    ids, in their order; lists of jobs leave `children` out.
+    `schedule` names the schedule that it is a run of, `due_at` the time that the run was due at. `parent_id` is the
+    array that the job is a part of. Of an array, `parts` counts its parts, and `children` are their ids, in their
+    order; lists of jobs leave `children` out.
     """
 
     id: JobId
@@ -67,6 +68,8 @@ class Job(Answer, frozen=True):
     attempts: list[Attempt] = []
     environment: str = ""
     message: str | None = None
+    schedule: str | None = None
+    due_at: Timestamp | None = None
     parent_id: JobId | UnsetType = UNSET
     parts: Parts | UnsetType = UNSET
     children: list[JobId] | UnsetType = UNSET

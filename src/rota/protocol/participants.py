@@ -10,6 +10,7 @@ from typing import Protocol
 from rota.protocol.decide import Decision, Ended
 from rota.protocol.enrol import Enrol, WorkerCredential
 from rota.protocol.environment import Caller, Environment
+from rota.protocol.fire import Due, Firing
 from rota.protocol.get_job import Arrivals, GetJob, GetJobForWorker, Given, Offer
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
@@ -93,6 +94,18 @@ class Job(Protocol):
 
     async def decide(self, decisions: Sequence[Decision]) -> None:
         """Apply the scheduler's words, each at most once."""
+        ...
+
+
+class Schedules(Protocol):
+    """The Job service's schedules, as the scheduler sees them."""
+
+    async def due(self, limit: int, wait_s: float) -> list[Due]:
+        """Schedules whose time has come, as soon as one's does, at the latest when `wait_s` are over."""
+        ...
+
+    async def fire(self, firings: Sequence[Firing]) -> None:
+        """Make jobs of the runs that are due, each at most once, whoever says it how often."""
         ...
 
 

@@ -8,6 +8,7 @@ from msgspec import Meta
 from rota.protocol.concurrency import Concurrency, SubmittedConcurrency
 from rota.protocol.conditions import SubmittedWanted, Wanted, wrong_wants
 from rota.protocol.matrix import wrong_parts
+from rota.protocol.moments import wrong_moments
 from rota.protocol.needs import (
     ArtifactOf,
     JobReference,
@@ -23,7 +24,7 @@ from rota.protocol.needs import (
 from rota.protocol.paths import check_path
 from rota.protocol.problems import FieldError, InvalidRequest
 from rota.protocol.resources import Resources, wrong_resources
-from rota.protocol.wire import Answer, Base64, Sha256, Size, from_base64
+from rota.protocol.wire import Answer, Base64, Sha256, Size, Timestamp, from_base64
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Seconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86400)]
@@ -47,7 +48,7 @@ SPECS_MAX = 10_000
 _LATER = "is not supported by this server yet; leave it out"
 LATER = dict.fromkeys(
     (
-        "secrets", "image", "retry", "not_before", "deadline", "success_exit_codes",
+        "secrets", "image", "retry", "success_exit_codes",
     ),
     _LATER,
 )  # fmt: skip
@@ -93,6 +94,8 @@ class Spec(Answer, frozen=True, omit_defaults=True):
     tags: dict[str, str] = {}
     lease_policy: Literal["stop", "keep"] = "stop"
     detach_timeout_s: Seconds | None = None
+    not_before: Timestamp | None = None
+    deadline: Timestamp | None = None
     needs: list[str | Need] = []
     on_unmet: OnUnmet | None = None
     concurrency: Concurrency | None = None
@@ -160,6 +163,7 @@ def _wrong(spec: Spec) -> list[tuple[str, str]]:
         wrong.append(("executor", f"`{spec.executor}` is not known here; use `{PROCESS}`"))
     if spec.detach_timeout_s is not None and spec.lease_policy != "keep":
         wrong.append(("detach_timeout_s", "is for `lease_policy: keep` alone; with `stop` nothing is ever detached"))
+    wrong += wrong_moments(spec.not_before, spec.deadline)
     names = [key for key in spec.env if not key or "=" in key]
     wrong += [(f"env.{key}", "a variable's name has no `=` and is not empty") for key in names]
     wrong += [(f"env.{key}", "is set by Rota itself; take another name") for key in spec.env if key in SET_BY_ROTA]

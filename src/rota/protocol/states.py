@@ -12,7 +12,7 @@ class JobState(StrEnum):
     RUNNING = "running"  # its worker sent a first heartbeat or log byte
     FINISHED = "finished"  # its result is durable, whatever the exit code
     CANCELLED = "cancelled"  # somebody stopped it, before or while it ran
-    EXPIRED = "expired"  # no worker took it within queue_timeout_s
+    EXPIRED = "expired"  # no worker took it within queue_timeout_s, or before its deadline
     LOST = "lost"  # its worker vanished and no try is left
 
 
@@ -69,6 +69,7 @@ class Move(Enum):
     CLOSE_CANCELLED = ("verdict on the last part, cancelled", {JobState.WAITING}, JobState.CANCELLED)
     REOPEN = ("retry of parts", {JobState.WAITING, JobState.FINISHED, JobState.CANCELLED}, JobState.WAITING)
     EXPIRE = ("queue timeout", {JobState.QUEUED}, JobState.EXPIRED)
+    OVERDUE = ("deadline", {JobState.WAITING, JobState.QUEUED}, JobState.EXPIRED)
     RELEASE = ("nothing holds it back any more", {JobState.WAITING}, JobState.QUEUED)
     TRY_AGAIN = ("the scheduler tries again", {JobState.WAITING, JobState.FINISHED}, JobState.WAITING)
     GIVE_UP = ("the scheduler gives up", {JobState.WAITING}, JobState.LOST)

@@ -22,14 +22,16 @@ T = TypeVar("T")
 Timestamp = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$",
+        pattern=r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$(?!\n)",
         description="a moment such as 2026-11-23T12:00:00.000000Z (RFC 3339)",
         extra_json_schema={"format": "date-time"},
     ),
 ]
 """RFC 3339; what Rota itself writes is UTC with microseconds, so that it sorts as text."""
 
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="64 hexadecimal digits in lower case")]
+Sha256 = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)", description="64 hexadecimal digits in lower case")
+]
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Base64 = NewType("Base64", str)
 

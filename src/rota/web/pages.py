@@ -80,6 +80,7 @@ class Pages:
         self._templates.filters |= {
             "duration": words.duration, "size": words.size, "ago": words.ago, "short": words.short,
             "outcome": words.outcome, "ending": words.ending, "command_line": words.command_line,
+            "when": words.when, "moment": words.moment,
             "query": urlencode, "part": lambda text: quote(text, safe=""),
             "path": lambda text: quote(text, safe="/"),
         }  # fmt: skip

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from rota.protocol.job import Attempt, Job
 from rota.protocol.job_finished import Reason, Result
+from rota.protocol.schedule import Schedule
 from rota.protocol.states import ENDED, JobState
 from rota.protocol.wire import parse_timestamp
 
@@ -87,6 +88,18 @@ def command_line(job: Job) -> str:
     if job.spec.command is not None:
         return " ".join(job.spec.command)
     return (job.spec.script or "").strip().replace("\n", "; ")
+
+
+def when(schedule: Schedule) -> str:
+    """Its calendar, as it was written."""
+    if schedule.cron is not None:
+        return f"{schedule.cron} ({schedule.timezone})"
+    return f"every {duration(schedule.every_s)}"
+
+
+def moment(at: str | None) -> str:
+    """`2026-11-24 10:30:00 UTC`."""
+    return "never" if at is None else f"{at[:10]} {at[11:19]} UTC"
 
 
 def short(identity: str) -> str:

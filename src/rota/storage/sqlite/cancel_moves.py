@@ -23,6 +23,16 @@ def cancel(connection: apsw.Connection, job: JobId, message: str | None = None) 
     return Outcome(problem=not_from_here(connection, job, "cancelled"))
 
 
+def overdue(connection: apsw.Connection, job: JobId) -> Outcome:
+    """Its deadline has passed: what waits expires, what a worker holds is to be stopped."""
+    if first(connection, SQL["overdue"], {"job": job}) is not None:
+        return Outcome(job, JobState.EXPIRED)
+    outcome = cancel(connection, job)
+    if outcome.problem is None:
+        connection.execute(SQL["tell_overdue"], {"job": job})
+    return outcome
+
+
 def not_from_here(connection: apsw.Connection, job: JobId, what: str) -> Problem:
     """Why a job is not moved: there is none, or it is in another state."""
     state = first(connection, SQL["job_state"], {"job": job})

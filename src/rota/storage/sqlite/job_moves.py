@@ -8,7 +8,7 @@ import msgspec
 
 from rota.protocol.ids import AttemptId, JobId, WorkerId
 from rota.protocol.job_finished import Finished, Reason
-from rota.protocol.problems import Conflict, LeaseLost, NotFound, Problem
+from rota.protocol.problems import Conflict, InvalidRequest, LeaseLost, NotFound, Problem
 from rota.protocol.spec import Spec
 from rota.protocol.states import HELD, AttemptState, JobState
 from rota.protocol.wire import encode, from_base64
@@ -34,12 +34,10 @@ _FREE = Hold()
 
 def submit(connection: apsw.Connection, jobs: Sequence[NewJob], repeatable: Repeatable | None) -> Submission:
     """All or none; the same key and body again gives the ids of the first time."""
-    if repeatable is not None:
-        earlier = first(connection, SQL["submission"], msgspec.to_builtins(repeatable))
-        if earlier is not None:
-            if earlier[0] != repeatable.body_sha256:
-                raise Conflict("This Idempotency-Key was used for another submission; use a new key for a new one.")
-            return Submission(msgspec.json.decode(earlier[1]), repeated=True)
+    earlier = None if repeatable is None else submitted_before(connection, repeatable)
+    if earlier is not None:
+        return Submission(earlier, repeated=True)
+    check_deadlines(jobs)
     keys: dict[int, int] = {}  # by identity: one submission's jobs share their key objects
     turns = Turns(connection)
     for job in jobs:
@@ -55,6 +53,26 @@ def submit(connection: apsw.Connection, jobs: Sequence[NewJob], repeatable: Repe
         row = msgspec.to_builtins(repeatable) | {"submitted_at": jobs[0].submitted_at}
         connection.execute(SQL["insert_submission"], row | {"job_ids": encode(ids).decode()})
     return Submission(ids, waiting, [outcome for outcome in outcomes if outcome.state is not JobState.QUEUED])
+
+
+def check_deadlines(jobs: Sequence[NewJob]) -> None:
+    """Raise InvalidRequest where one has passed already; the repeat of an earlier submission is not looked at."""
+    whole = [job for job in jobs if job.hold is None or job.hold.parent_id is None]
+    for index, job in enumerate(whole):
+        if job.deadline_at is not None and job.deadline_at <= job.submitted_at:
+            field = f"jobs[{index}].deadline" if len(whole) > 1 else "deadline"
+            raise InvalidRequest.of(field, f"has passed already: it is {job.submitted_at}")
+
+
+def submitted_before(connection: apsw.Connection, repeatable: Repeatable) -> list[JobId] | None:
+    """The jobs that this key made the first time; None: it is new. Raises Conflict where it made others."""
+    earlier = first(connection, SQL["submission"], msgspec.to_builtins(repeatable))
+    if earlier is None:
+        return None
+    if earlier[0] != repeatable.body_sha256:
+        raise Conflict("This Idempotency-Key was used for another submission; use a new key for a new one.")
+    jobs: list[JobId] = msgspec.json.decode(earlier[1])
+    return jobs
 
 
 def _insert(connection: apsw.Connection, job: NewJob, key: int, turns: Turns) -> None:
@@ -76,6 +94,8 @@ def _insert(connection: apsw.Connection, job: NewJob, key: int, turns: Turns) ->
         "queued_at": None if job.is_held else job.submitted_at,
     }
     connection.execute(SQL["insert_job"], row | msgspec.structs.asdict(job.hold or _FREE))
+    if job.deadline_at is not None and (job.hold is None or job.hold.parts_left is None):  # an array's is its parts'
+        connection.execute(SQL["set_deadline"], {"job": job.id, "deadline_at": job.deadline_at})
     for tag, value in job.spec.tags.items():
         connection.execute(SQL["insert_tag"], {"tag": f"{tag}:{value}", "job": job.id})
     for file in job.inputs:

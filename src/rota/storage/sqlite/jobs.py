@@ -17,11 +17,11 @@ from rota.protocol.spec import Spec
 from rota.protocol.states import AttemptState, JobState, Verdict
 from rota.protocol.wire import encode, to_base64
 from rota.storage.sqlite import array_moves as arrays
+from rota.storage.sqlite import cancel_moves as cancels
 from rota.storage.sqlite import decision_moves as decisions
 from rota.storage.sqlite import gate, placement
 from rota.storage.sqlite import job_moves as moves
 from rota.storage.sqlite import lease_moves as leases
-from rota.storage.sqlite.cancel_moves import cancel
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.inputs import input_of
 from rota.storage.sqlite.job_moves import SQL
@@ -94,7 +94,7 @@ class SqliteJobs:
         return await self._write(lambda connection: leases.keep(connection, worker, incarnation, keep))
 
     async def cancel(self, job: JobId) -> Outcome:
-        return await self._write(lambda connection: cancel(connection, job))
+        return await self._write(lambda connection: cancels.cancel(connection, job))
 
     async def cancel_parts(self, job: JobId) -> list[Outcome]:
         return await self._write(lambda connection: arrays.cancel_parts(connection, job))
@@ -111,6 +111,10 @@ class SqliteJobs:
     async def expire(self, now: str, limit: int) -> list[JobId]:
         rows = await self._write(lambda c: every(c, SQL["expire"], {"now": now, "limit": limit}))
         return [row[0] for row in rows]
+
+    async def overdue(self, now: str, limit: int) -> list[Outcome]:
+        late = self._rows_now("past_deadline", now=now, limit=limit)
+        return await self._write(lambda c: [cancels.overdue(c, row[0]) for row in late]) if late else []
 
     async def retire(self, environment: str, limit: int) -> list[JobId]:
         retired = {"environment": environment, "limit": limit}
@@ -203,7 +207,8 @@ def _result_of(text: str | None) -> Result | None:
 
 
 def _job(connection: apsw.Connection, row: tuple[Any, ...]) -> Job:
-    job, state, verdict, spec, submitted_at, submitted_by, result, environment, message, parent, parts_left = row
+    job, state, verdict, spec, submitted_at, submitted_by, result, environment, message, schedule, due_at, *array = row
+    parent, parts_left = array
     attempts = [
         Attempt(
             attempt, number, worker, AttemptState(attempt_state), assigned_at, started_at, finished_at,
@@ -215,7 +220,7 @@ def _job(connection: apsw.Connection, row: tuple[Any, ...]) -> Job:
     said = None if verdict is None else Verdict(verdict)
     return Job(
         job, JobState(state), said, _spec.decode(spec), submitted_at, submitted_by, _result_of(result), attempts,
-        environment, message, UNSET if parent is None else parent,
+        environment, message, schedule, due_at, UNSET if parent is None else parent,
         UNSET if parts_left is None else arrays.count_parts(connection, job),
     )  # fmt: skip
 
@@ -232,6 +237,7 @@ def _list_statement(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
         "verdict = :verdict": wanted.verdict,
         "environment = :environment": wanted.environment,
         "name = :name": wanted.name,
+        "schedule = :schedule": wanted.schedule,
         "submitted_at > :submitted_after": wanted.submitted_after,
         "id < :before": wanted.before,
         "parent_id = :parent": wanted.parent,

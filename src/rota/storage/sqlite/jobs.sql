@@ -19,6 +19,9 @@ VALUES (:id, :environment, :name, :state, :spec, :queue_key, :priority, :submitt
         :unmet, :ready_at, :group_name, :group_limit, :parent_id, :parallel_max, :tenant, :weight, :rank, :queued_at,
         :parts_left, :supersedes, :rate_count, :rate_per_s, :graph_id);
 
+-- name: set_deadline
+UPDATE job SET deadline_at = :deadline_at WHERE id = :job;
+
 -- name: insert_tag
 -- `a` = `b:c` and `a:b` = `c` are one text, and are found by it.
 INSERT INTO job_tag (tag, job_id) VALUES (:tag, :job) ON CONFLICT DO NOTHING;
@@ -180,6 +183,19 @@ UPDATE job SET state = 'expired', undecided = 1, message = 'No worker took it wi
    AND state IN ('queued')
 RETURNING id;
 
+-- name: past_deadline
+SELECT id FROM job INDEXED BY job_deadline
+ WHERE deadline_at <= :now AND cancel_requested = 0 AND state IN ('waiting', 'queued', 'assigned', 'running')
+ ORDER BY deadline_at LIMIT :limit;
+
+-- name: overdue
+UPDATE job SET state = 'expired', undecided = 1, message = 'It had not started by its deadline.'
+ WHERE id = :job AND parts_left IS NULL AND state IN ('waiting', 'queued')
+RETURNING id;
+
+-- name: tell_overdue
+UPDATE job SET message = 'It had not ended by its deadline.' WHERE id = :job;
+
 -- name: retire
 -- No worker can come for it any more.
 UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1, message = 'Its environment was retired.'
@@ -226,7 +242,8 @@ SELECT a.id, a.job_id, a.worker_id, j.environment, a.state, j.cancel_requested, 
 SELECT state FROM job WHERE id = :job;
 
 -- name: job
-SELECT id, state, verdict, spec, submitted_at, submitted_by, result, environment, message, parent_id, parts_left
+SELECT id, state, verdict, spec, submitted_at, submitted_by, result, environment, message, schedule, due_at,
+       parent_id, parts_left
   FROM job WHERE id = :job;
 
 -- name: attempts

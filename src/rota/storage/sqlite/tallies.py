@@ -4,11 +4,11 @@ from typing import Any
 
 import apsw
 
-from rota.protocol.ids import JobId
+from rota.protocol.ids import AttemptId, JobId
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.rows import every
 from rota.storage.statements import load
-from rota.storage.stores.tallies import Depth, Failure, Tally
+from rota.storage.stores.tallies import Depth, Failure, Ran, Tally
 
 SQL = load(__package__, "tallies.sql")
 
@@ -50,6 +50,10 @@ class SqliteTallies:
     async def failures(self, since: str, environment: str | None, limit: int, tail_size_bytes: int) -> list[Failure]:
         asked = {"since": since, "environment": environment, "limit": limit, "tail": tail_size_bytes}
         return [Failure(*row) for row in await self._rows("failures", **asked)]
+
+    async def runs(self, first: AttemptId, environment: str | None, limit: int) -> list[Ran]:
+        asked = {"first": first, "environment": environment, "limit": limit}
+        return [Ran(*row) for row in await self._rows("runs", **asked)]
 
     async def _rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (bound by SQLite)
         return await self._read(lambda connection: every(connection, SQL[statement], values))

@@ -40,6 +40,15 @@ SELECT j.id, j.attempt_id, j.message, j.result, o.size_bytes, substr(o.content, 
    AND (:environment IS NULL OR j.environment = :environment)
  ORDER BY j.decided_at DESC LIMIT :limit;
 
+-- name: runs
+-- Ids are of the time at which they were made: those of a stretch of time stand together. Besides, what is held from before.
+SELECT a.id, a.job_id, j.name, a.worker_id, a.state, a.assigned_at, a.result
+  FROM attempt a JOIN job j ON j.id = a.job_id
+ WHERE a.id IN (SELECT id FROM attempt WHERE id >= :first
+                UNION SELECT id FROM attempt INDEXED BY attempt_held WHERE state IN ('assigned', 'running', 'detached'))
+   AND (:environment IS NULL OR j.environment = :environment)
+ ORDER BY a.id DESC LIMIT :limit;
+
 -- name: forget_tallies
 DELETE FROM tally WHERE minute < :before;
 

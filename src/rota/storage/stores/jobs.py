@@ -33,7 +33,7 @@ class NewJob(msgspec.Struct, frozen=True):
     """A job to be; `spec` is without the inputs' content. `hold` None: it enters its queue at once.
 
     The parts of an array come behind it, and have neither inputs nor needs of their own. `tenant` '': its submitter
-    takes turns for itself.
+    takes turns for itself. What has not ended at `deadline_at` is ended then.
     """
 
     id: JobId
@@ -46,6 +46,7 @@ class NewJob(msgspec.Struct, frozen=True):
     hold: Hold | None = None
     tenant: str = ""
     weight: float = WEIGHT
+    deadline_at: str | None = None
     needs: list[NewNeed] = []
     references: list[NewReference] = []
 
@@ -115,6 +116,7 @@ class JobFilter(msgspec.Struct, frozen=True):
     name: str | None = None
     tags: list[str] = []
     submitted_after: str | None = None
+    schedule: str | None = None
     before: str | None = None
     parent: str | None = None
     parts: bool = True
@@ -222,6 +224,10 @@ class JobStore(Protocol):
 
     async def expire(self, now: str, limit: int) -> list[JobId]:
         """Queued for longer than their queue timeout."""
+        ...
+
+    async def overdue(self, now: str, limit: int) -> list[Outcome]:
+        """Ended, or asked to, because their deadline has passed: what waits has expired, what runs is cancelled."""
         ...
 
     async def retire(self, environment: str, limit: int) -> list[JobId]:

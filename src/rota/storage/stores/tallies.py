@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from rota.protocol.ids import AttemptId, JobId
+from rota.protocol.ids import AttemptId, JobId, WorkerId
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -37,6 +37,18 @@ class Failure(msgspec.Struct, frozen=True):
     log_tail: bytes | None
 
 
+class Ran(msgspec.Struct, frozen=True):
+    """One attempt; `result` is its result as JSON, where it has one."""
+
+    attempt_id: AttemptId
+    job_id: JobId
+    name: str | None
+    worker_id: WorkerId
+    state: str
+    assigned_at: str
+    result: str | None
+
+
 class TallyStore(Protocol):
     """Minutes are texts as `2026-11-23T12:00`; `environment` None is all of them."""
 
@@ -58,4 +70,8 @@ class TallyStore(Protocol):
 
     async def failures(self, since: str, environment: str | None, limit: int, tail_size_bytes: int) -> list[Failure]:
         """Newest first."""
+        ...
+
+    async def runs(self, first: AttemptId, environment: str | None, limit: int) -> list[Ran]:
+        """Attempts from `first` on, and older ones that are held, newest first."""
         ...
