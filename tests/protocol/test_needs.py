@@ -1,10 +1,14 @@
 """Needs: which end meets them, and what is refused. Source: protocol.md, "needs"."""
 
+from typing import Any
+
 import pytest
 
+from rota.protocol.concurrency import Concurrency
 from rota.protocol.ids import JobId
-from rota.protocol.needs import Need, On, check_no_cycle, is_met, unmet
+from rota.protocol.needs import Need, On, ResultOf, check_no_cycle, is_met, unmet
 from rota.protocol.problems import InvalidRequest
+from rota.protocol.schedule import Missed, Overlap, check_schedule
 from rota.protocol.spec import InputFile, Spec, SubmittedSpec, check_spec
 from rota.protocol.states import ENDED, JobState, Verdict
 from rota.protocol.wire import read_request
@@ -109,3 +113,19 @@ def test_an_input_by_reference_needs_no_content() -> None:
     check_spec(spec)
 
     assert isinstance(spec.inputs[0], InputFile)
+
+
+@pytest.mark.parametrize("field", ["needs", "concurrency", "array", "matrix", "include", "inputs"])
+def test_a_schedules_jobs_have_neither_needs_nor_parts_nor_a_group_of_their_own(field: str) -> None:
+    given: dict[str, Any] = {
+        "needs": ["x"], "concurrency": Concurrency("g"), "array": 2, "matrix": {"a": [1]}, "include": [{"a": 1}],
+        "inputs": [InputFile("in", result=ResultOf(JobId("x")))],
+    }  # fmt: skip
+    spec = Spec(command=["true"], **{field: given[field]})
+
+    with pytest.raises(InvalidRequest) as refused:
+        check_schedule("0 0 * * *", None, "UTC", Overlap.SKIP, Missed.SKIP, spec)
+
+    assert [error.field for error in refused.value.extra["errors"]] == [
+        "spec.inputs[0]" if field == "inputs" else f"spec.{field}"
+    ]
