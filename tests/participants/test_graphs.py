@@ -195,3 +195,16 @@ def test_the_list_of_ten_thousand_parts_says_nothing_twice(place: Place) -> None
     assert len(place.admin.get(JOBS, params={"environment": place.name, "parts": "false"}).content) < 2_000
     cancelled = place.admin.post(f"{JOBS}/{answer.json()['id']}/cancel")
     assert cancelled.json()["parts"]["cancelled"] == 10_000
+
+
+def test_a_schedule_makes_arrays_and_replaces_them_whole(place: Place) -> None:
+    spec = {"command": ["true"], "array": 3, "environment": place.name}
+    body = {"name": place.name, "every_s": 3600, "overlap": "replace", "spec": spec}
+    made = place.admin.post("/api/v1/schedules", json=body)
+    assert made.status_code == 201, made.text
+    run = f"/api/v1/schedules/{place.name}/run"
+
+    first, second = (place.admin.post(run, params={"environment": place.name}).json() for _ in range(2))
+
+    assert ended(place.admin, first["id"])["parts"]["cancelled"] == 3
+    assert place.job(second["id"])["parts"]["queued"] == 3

@@ -115,17 +115,20 @@ def test_an_input_by_reference_needs_no_content() -> None:
     assert isinstance(spec.inputs[0], InputFile)
 
 
-@pytest.mark.parametrize("field", ["needs", "concurrency", "array", "matrix", "include", "inputs"])
-def test_a_schedules_jobs_have_neither_needs_nor_parts_nor_a_group_of_their_own(field: str) -> None:
-    given: dict[str, Any] = {
-        "needs": ["x"], "concurrency": Concurrency("g"), "array": 2, "matrix": {"a": [1]}, "include": [{"a": 1}],
-        "inputs": [InputFile("in", result=ResultOf(JobId("x")))],
-    }  # fmt: skip
-    spec = Spec(command=["true"], **{field: given[field]})
-
+@pytest.mark.parametrize(
+    ("fields", "overlap", "field"),
+    [
+        ({"needs": ["x"]}, Overlap.SKIP, "spec.needs"),
+        ({"inputs": [InputFile("in", result=ResultOf(JobId("x")))]}, Overlap.SKIP, "spec.inputs[0]"),
+        ({"array": 2}, Overlap.QUEUE, "overlap"),
+        ({"concurrency": Concurrency("g")}, Overlap.QUEUE, "overlap"),
+    ],
+    ids=str,
+)
+def test_what_the_jobs_of_a_schedule_cannot_have_is_refused(
+    fields: dict[str, Any], overlap: Overlap, field: str
+) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        check_schedule("0 0 * * *", None, "UTC", Overlap.SKIP, Missed.SKIP, spec)
+        check_schedule("0 0 * * *", None, "UTC", overlap, Missed.SKIP, Spec(command=["true"], **fields))
 
-    assert [error.field for error in refused.value.extra["errors"]] == [
-        "spec.inputs[0]" if field == "inputs" else f"spec.{field}"
-    ]
+    assert [error.field for error in refused.value.extra["errors"]] == [field]

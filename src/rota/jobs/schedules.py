@@ -179,9 +179,6 @@ class Schedules:
         """What follows at once from what is recorded."""
         if any(outcome.state is JobState.QUEUED for outcome in outcomes):
             await self._jobs.queues.learn({id(job.key): job.key for run in runs for job in run.jobs}.values())
-        for outcome in outcomes:
-            if outcome.key is None:  # replaced
-                self._jobs.cancel_requested(outcome)
         self._jobs.note([], outcomes)
 
     async def _place(self, schedule: Schedule) -> Environment:
@@ -194,14 +191,17 @@ class Schedules:
             ) from None
 
     def _run(self, schedule: Schedule, due_at: str | None, by: Submitter, place: Environment) -> Run:
-        """A job to be: in the schedule's own group, so that at most one at a time is let in."""
+        """A job to be: in the schedule's own group, so that at most one at a time is let in, unless it has another."""
         told = dict(zip(SET_BY_SCHEDULE, (schedule.name, due_at or ""), strict=True))
         spec = msgspec.structs.replace(schedule.spec, env={**schedule.spec.env, **told})
         check_specs([spec], ["spec."])
         ids = [JobId(self._world.new_id())]
         jobs = new_jobs(ids, [spec], ["spec."], by, {place.name: place.shares}, self._world)
-        hold = msgspec.structs.replace(jobs[0].hold or Hold(), group_name=GROUP + schedule.name, group_limit=1)
-        return Run([msgspec.structs.replace(jobs[0], hold=hold)], due_at)
+        hold = jobs[0].hold or Hold()
+        if len(jobs) == 1 and hold.group_name is None:
+            hold = msgspec.structs.replace(hold, group_name=GROUP + schedule.name, group_limit=1)
+            jobs = [msgspec.structs.replace(jobs[0], hold=hold)]
+        return Run(jobs, due_at)
 
     async def _put(self, found: StoredSchedule, after: Schedule, *, anchored_anew: bool) -> bool:
         """Keep it where nothing has changed meanwhile, not even by a firing."""

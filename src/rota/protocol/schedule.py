@@ -146,11 +146,10 @@ def check_schedule(
         for field in ("not_before", "deadline")
         if getattr(spec, field) is not None
     ]
-    wrong += [
-        (f"spec.{field}", "is not for the jobs of a schedule, which take turns by its `overlap`; leave it out")
-        for field in ("needs", "concurrency", "array", "matrix", "include")
-        if getattr(spec, field)
-    ]
+    if spec.needs:
+        wrong.append(("spec.needs", "names jobs that are, and the jobs of a schedule are to come; leave it out"))
+    if overlap is Overlap.QUEUE and (spec.has_parts or spec.concurrency is not None):
+        wrong.append(("overlap", "`queue` is not for an array, nor for jobs in a group of their own; write `skip`"))
     wrong += [
         (f"spec.inputs[{index}]", "is another job's, and the jobs of a schedule are many; send `content` instead")
         for index, file in enumerate(spec.inputs)
