@@ -25,6 +25,7 @@ from rota.registry.service import RegistryService
 from rota.storage.blobs import FolderBlobs, folder_of_blobs
 from rota.storage.sqlite.database import Database, lock, newest_schema
 from rota.storage.sqlite.environments import SqliteEnvironments
+from rota.storage.sqlite.events import SqliteEvents
 from rota.storage.sqlite.jobs import SqliteJobs
 from rota.storage.sqlite.upkeep import SqliteFiles, SqliteUpkeep, schema_of
 from rota.storage.sqlite.workers import SqliteWorkers
@@ -178,6 +179,7 @@ async def _let_go(data: Path) -> None:
     world = SystemWorld()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(_opened(data, "rota.db"))
+        await SqliteEvents(database).begin_log()
         store = SqliteJobs(database)
         environments = EnvironmentsService(SqliteEnvironments(database), world)
         jobs = JobService(store, FolderBlobs(data / "blobs"), environments, world, _MAX_BYTES, _MAX_BYTES)

@@ -14,6 +14,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge
 from starlette.applications import Starlette
 
+from rota import outgoing
 from rota.data_folder import BACKUPS, TOKENS
 from rota.environments.http import EnvironmentsHttp
 from rota.environments.inner_http import EnvironmentsInnerHttp
@@ -34,6 +35,7 @@ from rota.jobs.inner_http import JobsInnerHttp
 from rota.jobs.overview import Overviews
 from rota.jobs.overview_http import OverviewHttp
 from rota.jobs.remote import RemoteJob
+from rota.jobs.remote_deliveries import RemoteDeliveries
 from rota.jobs.remote_schedules import RemoteSchedules
 from rota.jobs.schedules import Schedules
 from rota.jobs.schedules_http import SchedulesHttp
@@ -41,7 +43,7 @@ from rota.jobs.service import JobService
 from rota.jobs.sweep import sweep
 from rota.jobs.upkeep_http import UpkeepHttp
 from rota.protocol.environment import CallerKind
-from rota.protocol.participants import Environments, Fleet, Job
+from rota.protocol.participants import Deliveries, Environments, Fleet, Job
 from rota.protocol.participants import Schedules as Calendar
 from rota.protocol.problems import InvalidRequest, Problem
 from rota.registry.http import RegistryHttp
@@ -94,6 +96,7 @@ class House:
         self._metrics = CollectorRegistry()
         self._environments: Environments
         self._calendar: Calendar | None = None
+        self._deliveries: Deliveries | None = None
         self._closes: list[Callable[[], None]] = []
         self.disk = _disk(options, settings, self._only)
         self._build()
@@ -137,6 +140,8 @@ class House:
             self._tasks.append(lambda: scheduler.run(job, self._world))
             calendar = self._calendar or RemoteSchedules(self._peer("ROTA_JOBS_URL"))
             self._tasks.append(lambda: timekeeper.keep(calendar, self._world))
+            deliveries = self._deliveries or RemoteDeliveries(self._peer("ROTA_JOBS_URL"))
+            self._tasks.append(outgoing.post(self._settings, deliveries, self._world).run)
 
     def _jobs(self) -> JobService:
         database = self._database("rota.db", "jobs")
@@ -189,7 +194,12 @@ class House:
     def _upkeep(
         self, database: Database, jobs: JobService, store: SqliteJobs, blobs: FolderBlobs, fleet: Fleet
     ) -> None:
-        """The doctor, and backups of the databases of this process."""
+        """The doctor, backups of the databases of this process, and who is told of what happens."""
+        telling = outgoing.telling(self._settings, database, store, self._environments, self._world)
+        self._deliveries = telling.outbox
+        self._closes.append(telling.close)
+        self._tasks += telling.tasks
+        self._endpoints += telling.endpoints()
         data, where = self._options.data, self._settings.text("ROTA_BACKUPS")
         places = Places(
             [data, folder_of_blobs(self._options.blobs, data)], data / BACKUPS if where is None else Path(where)

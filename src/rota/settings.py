@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from rota.protocol.placement import RESERVE_AFTER_S
 from rota.protocol.problems import InvalidRequest
@@ -41,11 +42,23 @@ SETTINGS = (
         "ROTA_RESERVE_AFTER_S", f"{RESERVE_AFTER_S:g}", "seconds",
         "How long smaller jobs pass over one that needs more room, before a worker keeps itself free for it.",
     ),
+    Setting("ROTA_EVENTS_MAX", "1000000", "events", "How many events are kept."),
+    Setting("ROTA_EVENTS_AGE_S", "604800", "seconds", "How long events are kept."),
+    Setting(
+        "ROTA_WEBHOOK_NETWORKS", "", "networks",
+        "Where webhooks may lead besides public addresses, such as 10.0.0.0/8,127.0.0.0/8 (for jobs and scheduler).",
+    ),
+    Setting("ROTA_WEBHOOK_TIMEOUT_S", "15", "seconds", "How long a receiver of a webhook may take; less than 60."),
+    Setting("ROTA_WEBHOOK_RETRY_S", "5", "seconds", "The pause before a delivery's second try; it grows from there."),
+    Setting("ROTA_WEBHOOK_GIVE_UP_S", "259200", "seconds", "How long a delivery is tried before it is dead."),
+    Setting("ROTA_DELIVERIES_AGE_S", "86400", "seconds", "How long deliveries that arrived are shown."),
+    Setting("ROTA_DEAD_DELIVERIES_AGE_S", "2592000", "seconds", "How long dead deliveries are kept, to be re-sent."),
     Setting("ROTA_HEAD_TIMEOUT_S", "15", "seconds", "How long a connection may take for a request's head."),
     Setting("ROTA_BODY_TIMEOUT_S", "60", "seconds", "How long an upload may bring (almost) nothing; then it is cut."),
 )  # fmt: skip
 
 DURATION_S_MAX = 86400.0
+AGE_S_MAX = 10 * 365 * 86400.0
 _BY_NAME = {setting.variable: setting for setting in SETTINGS}
 
 
@@ -77,15 +90,33 @@ class Settings:
         """The same; None where it is empty."""
         return None if self.text(variable) is None else self.size_bytes(variable)
 
-    def duration_s(self, variable: str) -> float:
+    def age_s(self, variable: str) -> float:
+        """The value as a number of seconds, more than none and less than ten years."""
+        return self.duration_s(variable, AGE_S_MAX)
+
+    def count(self, variable: str) -> int:
+        """The value as a number of things, at least one."""
+        value = self.text(variable) or ""
+        if not (value.isascii() and value.isdigit() and int(value)):
+            raise InvalidRequest.of(variable, f"`{value}` is not a whole number above 0")
+        return int(value)
+
+    def networks(self, variable: str) -> list[IPv4Network | IPv6Network]:
+        """The value as IP networks, with commas between."""
+        try:
+            return [ip_network(one.strip()) for one in (self.text(variable) or "").split(",") if one.strip()]
+        except ValueError as error:
+            raise InvalidRequest.of(variable, f"holds what is no network such as 10.0.0.0/8: {error}") from None
+
+    def duration_s(self, variable: str, most_s: float = DURATION_S_MAX) -> float:
         """The value as a number of seconds, more than none."""
         value = self.text(variable) or ""
         try:
             duration_s = float(value)
         except ValueError:
             duration_s = 0.0
-        if not 0 < duration_s < DURATION_S_MAX:
-            raise InvalidRequest.of(variable, f"`{value}` is not a number of seconds above 0")
+        if not 0 < duration_s < most_s:
+            raise InvalidRequest.of(variable, f"`{value}` is not a number of seconds above 0 and below {most_s:g}")
         return duration_s
 
     def is_on(self, variable: str) -> bool:

@@ -14,6 +14,7 @@ PRINTED = {
     "graph.sh": ["parts: 3 of 3 succeeded", "sum of squares: 14"],
     "hello.py": ["hello\n exit code 3"],
     "word_count.py": ["one.txt: 4 words; report.txt has 16 bytes", "in all 9 words"],
+    "verdicts.py": ["small: succeeded, exit code 0", "large: failed, exit code 3"],
     "live.py": ["left: step 3", "right: finished, exit code 0"],
 }
 

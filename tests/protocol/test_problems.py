@@ -23,7 +23,7 @@ from rota.protocol.wire import encode
 STATUS = {
     "invalid-request": 422, "unauthenticated": 401, "forbidden": 403, "not-found": 404, "method-not-allowed": 405,
     "conflict": 409, "lease-lost": 409, "offset-mismatch": 409, "digest-mismatch": 422, "too-large": 413,
-    "range-not-satisfiable": 416,
+    "range-not-satisfiable": 416, "gone": 410,
     "upgrade-required": 426, "rate-limited": 429, "unavailable": 503, "internal": 500, "damaged": 500,
 }  # fmt: skip
 """By hand, as outside programs rely on it."""

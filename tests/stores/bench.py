@@ -44,7 +44,6 @@ class Bench:
 
     def __init__(self, database: Database, store: JobStore) -> None:
         self.database, self.store = database, store
-        self.parent = JobId("")
 
     async def submit(
         self, *specs: Spec, key: QueueKey = KEY, expires_at: str | None = None, hold: Hold | None = None
@@ -133,15 +132,21 @@ class Bench:
     async def follow(self, move: Move, job: JobId) -> None:
         """What became of other jobs moves this one: one that it needs, or a part of it."""
         if move is Move.CANCEL_PARTS:
-            [self.parent] = await self.submit(Spec(command=["true"]), hold=Hold(unmet=1, parts_left=1))
-            await self.rows("UPDATE job SET parent_id = :parent WHERE id = :job", parent=self.parent, job=job)
+            await self.rows(
+                "INSERT INTO job"
+                " (id, environment, state, spec, queue_key, priority, submitted_at, submitted_by, parts_left)"
+                " SELECT 'array', environment, 'waiting', spec, queue_key, 0, submitted_at, submitted_by, 1 FROM job"
+                " WHERE id = :job",
+                job=job,
+            )
+            await self.rows("UPDATE job SET parent_id = 'array' WHERE id = :job", job=job)
         parts = {Move.CLOSE: 1, Move.CLOSE_CANCELLED: 1, Move.REOPEN: 0}.get(move)
         put = {"parts": parts, "cancelled": move is Move.CLOSE_CANCELLED, "job": job}
         await self.rows(
             "UPDATE job SET undecided = 0, parts_left = :parts, cancel_requested = :cancelled WHERE id = :job", **put
         )
         deeds: dict[Move, Callable[[apsw.Connection], object]] = {
-            Move.CANCEL_PARTS: lambda connection: array_moves.cancel_parts(connection, self.parent),
+            Move.CANCEL_PARTS: lambda connection: array_moves.cancel_parts(connection, JobId("array")),
             Move.SKIP: lambda connection: need_moves.give_up(connection, job, "as said"),
             Move.REOPEN: lambda connection: array_moves.reopen(connection, job, was_decided=True),
         }

@@ -32,12 +32,14 @@ SECTIONS: dict[str, dict[str, str]] = {
         "flow": "Draw the messages that a job really caused.",
         "top": "Show workers, running jobs and the queue, live.",
         "schedule": "Schedules: jobs at times of a calendar, or every so often.",
+        "events": "Print what happened on a server, and what happens.",
     },
     "Machines": {
         "workers": "List workers, or drain one.",
         "env": "Environments: create them, issue and revoke their tokens.",
         "worker": "Run a worker on this machine.",
         "server": "Run a server.",
+        "webhook": "Webhooks: URLs that are told of what happens, signed.",
         "doctor": "Tell what is out of the ordinary on a server, and mend it.",
         "backup": "Make a backup of a server while it works.",
         "restore": "Make a data folder of a backup.",
@@ -49,7 +51,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 }
 """Every command and its sentence, said here so that the list needs none of them imported."""
 SENTENCES = {name: words for section in SECTIONS.values() for name, words in section.items()}
-ALIASES = {"ls": "list", "log": "logs", "environments": "env", "schedules": "schedule"}
+ALIASES = {"ls": "list", "log": "logs", "environments": "env", "schedules": "schedule", "webhooks": "webhook"}
 EXAMPLES = (
     "rota dev                                  # a server and a worker, here",
     "rota run -- echo hello                    # in another terminal",

@@ -8,8 +8,10 @@ with Client() as rota:
 """
 
 from rota.client.blocking import Client, Follow, Job
+from rota.client.blocking_events import Events
 from rota.client.blocking_schedules import Schedules
 from rota.client.client import AsyncClient
+from rota.client.events import EventStream
 from rota.client.follow import LogStream
 from rota.client.handle import AsyncJob
 from rota.client.profile import Endpoint, NoServer, find_endpoint
@@ -23,6 +25,8 @@ __all__ = [
     "AsyncSchedules",
     "Client",
     "Endpoint",
+    "EventStream",
+    "Events",
     "Follow",
     "Job",
     "LogStream",

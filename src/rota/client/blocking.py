@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self, TypeVar, Unpack
 
 from rota.client.background import Background
+from rota.client.blocking_events import Events
 from rota.client.blocking_places import Places
 from rota.client.blocking_schedules import Schedules
 from rota.client.client import OUTAGE_S, PATIENCE_S, AsyncClient, FlowFormat
@@ -157,6 +158,17 @@ class Client(Places):
 
     def follow(self, job_id: str) -> Follow:
         return Follow(self._background, self._client.follow(job_id))
+
+    def events(
+        self,
+        *,
+        types: Sequence[str] = (),
+        environment: str | None = None,
+        job_id: str | None = None,
+        after: str = "now",
+    ) -> Events:
+        stream = self._client.events(types=types, environment=environment, job_id=job_id, after=after)
+        return Events(self._background, self._run(stream.begin()))
 
     def artifacts(self, job_id: str) -> list[protocol.Artifact]:
         return self._run(self._client.artifacts(job_id))

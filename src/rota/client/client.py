@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self, Unpack
 
 from rota.client.download import AS_IT_IS, download
+from rota.client.events import EventCalls, EventStream
 from rota.client.follow import LogStream
 from rota.client.handle import AsyncJob
 from rota.client.jobs import Filters, JobCalls, SpecFields, path_of
@@ -17,6 +18,7 @@ from rota.client.schedules import AsyncSchedules
 from rota.client.transport import Call, NotUnderstood, Transport
 from rota.client.unpack import unpack
 from rota.client.upkeep import UpkeepCalls
+from rota.client.webhooks import WebhookCalls
 from rota.protocol.environment import CreatedCredential, Credential, Environment
 from rota.protocol.flow import Flow
 from rota.protocol.ids import JobId
@@ -65,6 +67,8 @@ class AsyncClient:
         self._places = PlaceCalls(self._transport)
         self.upkeep = UpkeepCalls(self._transport)
         self.schedules = AsyncSchedules(self._transport)
+        self.webhooks = WebhookCalls(self._transport)
+        self.past = EventCalls(self._transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -131,6 +135,21 @@ class AsyncClient:
     def follow(self, job_id: str) -> LogStream:
         """The log's bytes as they are written, from the first one, until the job has ended."""
         return LogStream(self._transport, JobId(job_id), self._jobs.outage_s)
+
+    def events(
+        self,
+        *,
+        types: Sequence[str] = (),
+        environment: str | None = None,
+        job_id: str | None = None,
+        after: str = "now",
+    ) -> EventStream:
+        """What happens, as it happens, without end: CloudEvents of these types or patterns (`dev.rota.job.*`).
+
+        `after` is `now`, `oldest` (all that are kept) or the id of an event. The stream outlasts an outage. It begins
+        when it is first read from; `await stream.begin()` fixes the place before.
+        """
+        return EventStream(self._transport, self._jobs.outage_s, types, environment, job_id, after)
 
     async def artifacts(self, job_id: str) -> list[Artifact]:
         """What the job brought back, by path."""

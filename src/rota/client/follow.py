@@ -145,13 +145,16 @@ class LogStream:
 
 
 async def read_events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[Event]:
-    """Server-sent events out of bytes; comments are passed over. Source: WHATWG HTML, "Parsing an event stream"."""
+    """Server-sent events out of bytes; comments are passed over. Source: WHATWG HTML, "Parsing an event stream".
+
+    An id without data is an event too, of no data: it says where to resume.
+    """
     name, event_id = "", None
     data: list[str] = []
     async with contextlib.aclosing(read_lines(pieces)) as lines:
         async for line in lines:
             if not line:
-                if name or data:
+                if name or data or event_id is not None:
                     yield Event(name or "message", "\n".join(data), event_id)
                 name, data, event_id = "", [], None
                 continue

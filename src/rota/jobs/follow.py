@@ -26,6 +26,10 @@ class Changes:
         for event in self._followers.get(job, ()) if job is not None else ():
             event.set()
 
+    def followed(self) -> list[JobId]:
+        """The jobs that somebody follows."""
+        return list(self._followers)
+
     @contextmanager
     def of(self, job: JobId) -> Iterator[asyncio.Event]:
         """The follower's event; it clears it before it looks, so that no change is missed."""

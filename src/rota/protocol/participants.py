@@ -18,6 +18,7 @@ from rota.protocol.job_finished import Finished, JobFinishedReceived
 from rota.protocol.placement import WorkerFacts
 from rota.protocol.refuse_job import Refusal, RefuseAccepted
 from rota.protocol.status import Acknowledgement, Status, StatusReceived
+from rota.protocol.webhook import ToSend, Tried
 from rota.protocol.worker import Worker
 
 
@@ -106,6 +107,18 @@ class Schedules(Protocol):
 
     async def fire(self, firings: Sequence[Firing]) -> None:
         """Make jobs of the runs that are due, each at most once, whoever says it how often."""
+        ...
+
+
+class Deliveries(Protocol):
+    """The Job service, as the scheduler sees it that sends what webhooks are to be told."""
+
+    async def due(self, limit: int, wait_s: float) -> list[ToSend]:
+        """Deliveries to send now, at the latest when `wait_s` are over; nobody else is handed them for a while."""
+        ...
+
+    async def tried(self, tried: Sequence[Tried]) -> None:
+        """Record what came of tries, each at most once."""
         ...
 
 

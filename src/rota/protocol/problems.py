@@ -99,6 +99,16 @@ class Conflict(Problem):
     slug, status, title = "conflict", 409, "Conflict with the present state"
 
 
+class Gone(Problem):
+    """What was asked for is no longer kept; `oldest` is the id of the first event that is."""
+
+    slug, status, title = "gone", 410, "No longer kept"
+
+    def __init__(self, detail: str, oldest: str = "") -> None:
+        super().__init__(detail, oldest=oldest)
+        self.oldest = oldest
+
+
 class LeaseLost(Problem):
     """The attempt is no longer the job's present one; nothing was changed."""
 
@@ -192,8 +202,9 @@ class Damaged(Problem):
 _BY_SLUG: dict[str, type[Problem]] = {
     problem.slug: problem
     for problem in (
-        InvalidRequest, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, Conflict, LeaseLost, OffsetMismatch,
-        RangeNotSatisfiable, DigestMismatch, TooLarge, UpgradeRequired, RateLimited, Unavailable, Internal, Damaged,
+        InvalidRequest, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, Conflict, Gone, LeaseLost,
+        OffsetMismatch, RangeNotSatisfiable, DigestMismatch, TooLarge, UpgradeRequired, RateLimited, Unavailable,
+        Internal, Damaged,
     )
 }  # fmt: skip
 
@@ -204,6 +215,8 @@ def raised_again(body: Mapping[str, Any], retry_after_s: int | None = None) -> P
     detail = str(body.get("detail") or body.get("title") or "No detail was given.")
     if known is OffsetMismatch:
         return OffsetMismatch(detail, int(body.get("offset", 0)))
+    if known is Gone:
+        return Gone(detail, str(body.get("oldest", "")))
     if known is InvalidRequest:
         errors = [FieldError(str(e.get("field", "")), str(e.get("message", ""))) for e in body.get("errors", [])]
         return (Unparsable if body.get("status") == Unparsable.status else InvalidRequest)(detail, errors)

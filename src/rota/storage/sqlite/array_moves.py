@@ -5,12 +5,14 @@ from typing import NamedTuple
 
 import apsw
 
+from rota.protocol.event import EventType
 from rota.protocol.ids import JobId
 from rota.protocol.job import Parts
 from rota.protocol.problems import Conflict
 from rota.protocol.states import ENDED, JobState, Verdict
 from rota.storage.sqlite.cancel_moves import SQL as JOBS
 from rota.storage.sqlite.cancel_moves import cancel, not_from_here
+from rota.storage.sqlite.event_log import moved, moved_all
 from rota.storage.sqlite.gate import arrive
 from rota.storage.sqlite.rows import every, first
 from rota.storage.sqlite.turns import Turns
@@ -86,6 +88,8 @@ def part_decided(
     if first(connection, SQL[name], close) is None:
         return [], None
     state = JobState.CANCELLED if cancel_requested else JobState.FINISHED
+    moved(connection, EventType.JOB_CANCELLED if cancel_requested else EventType.JOB_FINISHED, parent, at)
+    moved(connection, EventType.JOB_DECIDED, parent, at)
     return [Outcome(parent, state)], Closed(state, word)
 
 
@@ -111,6 +115,7 @@ def retry_parts(
     first(connection, SQL["reopen"], {"parent": parent, "parts": len(parts)})
     for part in parts:
         first(connection, JOBS["retry"], {"job": part, "expires_at": expires_at})
+    moved_all(connection, EventType.JOB_RETRIED, [(parent,), *((part,) for part in parts)], at)
     turns = Turns(connection)
     outcomes = [Outcome(parent, JobState.WAITING), *let_in(connection, parts, at, turns)]
     turns.keep()
@@ -119,7 +124,8 @@ def retry_parts(
 
 def reopen(connection: apsw.Connection, parent: JobId, *, was_decided: bool) -> Outcome:
     """One part is run again: the array ends when it has its next verdict."""
-    first(connection, SQL["reopen"], {"parent": parent, "parts": int(was_decided)})
+    if first(connection, SQL["reopen"], {"parent": parent, "parts": int(was_decided)}) is not None:
+        moved(connection, EventType.JOB_RETRIED, parent)
     return Outcome(parent, JobState.WAITING)
 
 
@@ -127,6 +133,6 @@ def _cancel_each(connection: apsw.Connection, parent: JobId, message: str | None
     ended = every(connection, SQL["cancel_parts"], {"parent": parent, "message": message})
     held = every(connection, SQL["held_parts"], {"parent": parent})
     return [
-        *(Outcome(part, JobState.CANCELLED) for (part,) in ended),
+        *(Outcome(part, JobState.CANCELLED) for part in moved_all(connection, EventType.JOB_CANCELLED, ended)),
         *(cancel(connection, part, message) for (part,) in held),
     ]

@@ -2,9 +2,11 @@
 
 import apsw
 
+from rota.protocol.event import EventType
 from rota.protocol.ids import JobId
 from rota.protocol.problems import Conflict, NotFound, Problem
 from rota.protocol.states import JobState
+from rota.storage.sqlite.event_log import abandoned, moved
 from rota.storage.sqlite.rows import first
 from rota.storage.statements import load
 from rota.storage.stores.jobs import Outcome
@@ -15,17 +17,19 @@ SQL = load(__package__, "jobs.sql")
 def cancel(connection: apsw.Connection, job: JobId, message: str | None = None) -> Outcome:
     """End it where nobody holds it, or its holder is silent; else ask for it. `message` says why, where people ask."""
     if first(connection, SQL["cancel"], {"job": job, "message": message}) is not None:
+        moved(connection, EventType.JOB_CANCELLED, job)
         return Outcome(job, JobState.CANCELLED)
     requested = first(connection, SQL["request_cancel"], {"job": job, "message": message})
     if requested is not None:
-        abandoned = first(connection, SQL["abandon"], {"job": job})
-        return Outcome(job, JobState(requested[0]) if abandoned is None else JobState.CANCELLED)
+        ended = abandoned(connection, first(connection, SQL["abandon"], {"job": job}))
+        return Outcome(job, JobState.CANCELLED if ended else JobState(requested[0]))
     return Outcome(problem=not_from_here(connection, job, "cancelled"))
 
 
 def overdue(connection: apsw.Connection, job: JobId) -> Outcome:
     """Its deadline has passed: what waits expires, what a worker holds is to be stopped."""
     if first(connection, SQL["overdue"], {"job": job}) is not None:
+        moved(connection, EventType.JOB_EXPIRED, job)
         return Outcome(job, JobState.EXPIRED)
     outcome = cancel(connection, job)
     if outcome.problem is None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import apsw
 
 from rota.protocol.decide import Decision
+from rota.protocol.event import EventType
 from rota.protocol.ids import JobId
 from rota.protocol.problems import Conflict
 from rota.protocol.states import ENDED, JobState
@@ -12,6 +13,7 @@ from rota.protocol.wire import parse_timestamp, timestamp
 from rota.storage.sqlite.array_moves import SQL as ARRAYS
 from rota.storage.sqlite.array_moves import STILL_RUNS, reopen, retry_parts
 from rota.storage.sqlite.cancel_moves import SQL, not_from_here
+from rota.storage.sqlite.event_log import decided, moved
 from rota.storage.sqlite.gate import arrive, fill_seats, release
 from rota.storage.sqlite.need_moves import after_verdict, give_up, look_up
 from rota.storage.sqlite.rows import first
@@ -27,13 +29,15 @@ def decide(connection: apsw.Connection, decision: Decision, at: str) -> list[Out
         row["ready_at"] = _after(at, decision.delay_s)
         if first(connection, SQL["try_again"], row) is None:
             return []
+        moved(connection, EventType.JOB_RETRIED, decision.job_id, at)
         return [release(connection, decision.job_id, at) or Outcome(decision.job_id, JobState.WAITING)]
     row["verdict"] = decision.verdict
-    decided = first(connection, SQL["decide"], row) or first(connection, SQL["give_up"], row)
-    if decided is None:
+    ended = first(connection, SQL["decide"], row) or first(connection, SQL["give_up"], row)
+    if ended is None:
         return []
     count_verdict(connection, decision.job_id, at)
-    state, environment, group, parent = decided
+    state, environment, group, parent, *told = ended
+    decided(connection, decision, JobState(state), environment, told, at)
     lost = JobState.LOST if state == JobState.LOST else None
     return [
         Outcome(decision.job_id, lost),
@@ -50,6 +54,7 @@ def retry(connection: apsw.Connection, job: JobId, expires_at: str | None, at: s
         if state is not None and JobState(state[0]) in ENDED:
             return [Outcome(problem=Conflict(STILL_RUNS))]
         return [Outcome(problem=not_from_here(connection, job, "run again"))]
+    moved(connection, EventType.JOB_RETRIED, job, at)
     outcomes = [] if parent is None else [reopen(connection, parent, was_decided=not undecided)]
     lacking = look_up(connection, job, anew=True)
     came = arrive(connection, job, at) if lacking is None else give_up(connection, job, lacking)

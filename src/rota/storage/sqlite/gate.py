@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import apsw
 
+from rota.protocol.event import EventType
 from rota.protocol.ids import JobId
 from rota.protocol.placement import QueueKey
 from rota.protocol.states import JobState
 from rota.protocol.wire import parse_timestamp, timestamp
 from rota.storage.sqlite.cancel_moves import cancel
+from rota.storage.sqlite.event_log import moved
 from rota.storage.sqlite.placement import read_key
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.sqlite.turns import Turns
@@ -37,6 +39,7 @@ def release(connection: apsw.Connection, job: JobId, now: str, turns: Turns | No
     if row is None:
         _wake_by_rate(connection, job, now)
         return None
+    moved(connection, EventType.JOB_QUEUED, job, now)
     _, key, rank, has_rate, expires = row
     if rank is None:
         taken = turns or Turns(connection)

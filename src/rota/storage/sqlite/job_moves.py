@@ -6,12 +6,14 @@ from typing import Any
 import apsw
 import msgspec
 
+from rota.protocol.event import EventType
 from rota.protocol.ids import AttemptId, JobId, WorkerId
 from rota.protocol.job_finished import Finished, Reason
 from rota.protocol.problems import Conflict, InvalidRequest, LeaseLost, NotFound, Problem
 from rota.protocol.spec import Spec
 from rota.protocol.states import HELD, AttemptState, JobState
 from rota.protocol.wire import encode, from_base64
+from rota.storage.sqlite.event_log import assigned, moved, over, running, submitted
 from rota.storage.sqlite.gate import key_of
 from rota.storage.sqlite.inputs import inputs_of
 from rota.storage.sqlite.need_moves import let_in
@@ -43,6 +45,7 @@ def submit(connection: apsw.Connection, jobs: Sequence[NewJob], repeatable: Repe
     for job in jobs:
         key = keys.get(id(job.key)) or keys.setdefault(id(job.key), queue_key(connection, job.key))
         _insert(connection, job, key, turns)
+    submitted(connection, jobs)
     outcomes = let_in(connection, jobs, turns)
     turns.keep()
     queued = {outcome.job_id for outcome in outcomes if outcome.state is JobState.QUEUED}
@@ -121,6 +124,7 @@ def claim(connection: apsw.Connection, claim: Claim) -> Claimed:
         leased.append(given)
     if leased:
         serve(connection, leased[0].environment, choice.jobs)
+    assigned(connection, leased, claim.at)
     return Claimed(leased, choice.is_short)
 
 
@@ -134,7 +138,8 @@ def _again(connection: apsw.Connection, claim: Claim) -> list[Leased]:
         return []
     for attempt in (row[0] for row in rows if row[5] == AttemptState.DETACHED):
         back = {"attempt": attempt, "worker": claim.worker_id, "trace": traced(claim.at, "returned", "asked again")}
-        connection.execute(SQL["return_attempt"], back)
+        if first(connection, SQL["return_attempt"], back) is not None:
+            moved(connection, EventType.JOB_RETURNED, JobId(rows[0][1]), claim.at)
     return [_leased(connection, *row[:5]) for row in rows]
 
 
@@ -150,7 +155,9 @@ def start(connection: apsw.Connection, worker: WorkerId, attempts: Sequence[Atte
     for attempt in attempts:
         row = first(connection, SQL["start_attempt"], {"attempt": attempt, "worker": worker})
         if row is not None:
-            first(connection, SQL["start"], {"attempt": attempt, "job": row[0]})
+            begun = first(connection, SQL["start"], {"attempt": attempt, "job": row[0]})
+            if begun is not None:
+                running(connection, row[0], attempt, begun[0])
 
 
 def refuse(connection: apsw.Connection, worker: WorkerId, attempt: AttemptId, reason: str, at: str) -> Outcome:
@@ -167,7 +174,8 @@ def refuse(connection: apsw.Connection, worker: WorkerId, attempt: AttemptId, re
         if held[0] == AttemptState.LOST:
             return Outcome(problem=LeaseLost())
         return Outcome(problem=Conflict(f"The attempt is {held[0]}; only one that was not started can be refused."))
-    return back_in_queue(connection, "refuse", attempt, row[0]) or cancelled_at_last(connection, attempt, row[0])
+    back = back_in_queue(connection, "refuse", attempt, row[0], at, reason)
+    return back or cancelled_at_last(connection, attempt, row[0])
 
 
 def finish(connection: apsw.Connection, worker: WorkerId, end: Finished, digest: str, at: str) -> Outcome:
@@ -192,15 +200,17 @@ def finish(connection: apsw.Connection, worker: WorkerId, end: Finished, digest:
     if row is None:
         return _finished_before(connection, worker, attempt, digest, at)
     move = "stop" if stopped else "finish"
-    moved = connection.execute(SQL[move], {"attempt": attempt, "job": row[0], "result": result}).fetchone()
-    if moved is None:
+    ended = first(connection, SQL[move], {"attempt": attempt, "job": row[0], "result": result})
+    if ended is None:
         # Its job was cancelled while the worker was silent: what it did is kept, and the job's end does not change.
         if first(connection, SQL["over_attempt"], {"attempt": attempt}) is None:
             raise LeaseLost  # a held attempt is its job's present one; were it not, nothing may change
         _insert_outputs(connection, end)
         return Outcome(row[0])
     _insert_outputs(connection, end)
-    return Outcome(row[0], JobState.CANCELLED if stopped else JobState.FINISHED)
+    state = JobState.CANCELLED if stopped else JobState.FINISHED
+    over(connection, row[0], attempt, state, ended[0], at)
+    return Outcome(row[0], state)
 
 
 def _insert_outputs(connection: apsw.Connection, end: Finished) -> None:
@@ -230,15 +240,21 @@ def _finished_before(
     return Outcome(problem=LeaseLost(f"The attempt is {state}: its result came too late. Forget it."))
 
 
-def back_in_queue(connection: apsw.Connection, move: str, attempt: AttemptId, job: JobId) -> Outcome | None:
+def back_in_queue(
+    connection: apsw.Connection, move: str, attempt: AttemptId, job: JobId, at: str, why: str
+) -> Outcome | None:
     """What `move` did; None where the job does not go back: it ran, or was cancelled."""
     row = connection.execute(SQL[move], {"attempt": attempt, "job": job, "lapses_max": LAPSES_MAX}).fetchone()
-    return None if row is None else Outcome(job, JobState.QUEUED, key_of(connection, row[1]))
+    if row is None:
+        return None
+    moved(connection, EventType.JOB_REFUSED if move == "refuse" else EventType.JOB_LAPSED, job, at, why)
+    return Outcome(job, JobState.QUEUED, key_of(connection, row[1]))
 
 
 def cancelled_at_last(connection: apsw.Connection, attempt: AttemptId, job: JobId) -> Outcome:
     """Somebody had cancelled it, and no worker holds it any more."""
-    first(connection, SQL["stop"], {"attempt": attempt, "job": job, "result": None})
+    if first(connection, SQL["stop"], {"attempt": attempt, "job": job, "result": None}) is not None:
+        moved(connection, EventType.JOB_CANCELLED, job)
     return Outcome(job, JobState.CANCELLED)
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from rota.protocol.decide import Decision, Ended
+from rota.protocol.event import EventType
 from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
 from rota.protocol.job import Artifact, Attempt, Job
 from rota.protocol.job_finished import Finished, Result, Uncollected
@@ -23,6 +24,7 @@ from rota.storage.sqlite import gate, placement
 from rota.storage.sqlite import job_moves as moves
 from rota.storage.sqlite import lease_moves as leases
 from rota.storage.sqlite.database import Database
+from rota.storage.sqlite.event_log import moved_all
 from rota.storage.sqlite.inputs import input_of
 from rota.storage.sqlite.job_moves import SQL
 from rota.storage.sqlite.need_moves import SQL as NEEDS
@@ -109,8 +111,8 @@ class SqliteJobs:
         return await self._write(lambda connection: gate.release_due(connection, now, limit))
 
     async def expire(self, now: str, limit: int) -> list[JobId]:
-        rows = await self._write(lambda c: every(c, SQL["expire"], {"now": now, "limit": limit}))
-        return [row[0] for row in rows]
+        due = {"now": now, "limit": limit}
+        return await self._write(lambda c: moved_all(c, EventType.JOB_EXPIRED, every(c, SQL["expire"], due), now))
 
     async def overdue(self, now: str, limit: int) -> list[Outcome]:
         late = self._rows_now("past_deadline", now=now, limit=limit)
@@ -118,7 +120,7 @@ class SqliteJobs:
 
     async def retire(self, environment: str, limit: int) -> list[JobId]:
         retired = {"environment": environment, "limit": limit}
-        return [row[0] for row in await self._write(lambda c: every(c, SQL["retire"], retired))]
+        return await self._write(lambda c: moved_all(c, EventType.JOB_CANCELLED, every(c, SQL["retire"], retired)))
 
     async def decide(self, words: Sequence[Decision], at: str) -> list[Outcome]:
         return await self._write(lambda c: [outcome for word in words for outcome in decisions.decide(c, word, at)])

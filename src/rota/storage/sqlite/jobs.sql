@@ -61,7 +61,7 @@ RETURNING job_id;
 -- name: start
 UPDATE job SET state = 'running'
  WHERE attempt_id = :attempt AND id = :job AND state IN ('assigned')
-RETURNING id;
+RETURNING environment;
 
 -- name: refuse_attempt
 UPDATE attempt SET state = 'refused', trace = trace || :trace
@@ -84,13 +84,13 @@ RETURNING job_id;
 -- A result came: durable from here on, whatever its exit code.
 UPDATE job SET state = 'finished', result = :result, tries = tries + 1, undecided = 1
  WHERE attempt_id = :attempt AND id = :job AND state IN ('assigned', 'running')
-RETURNING id;
+RETURNING environment;
 
 -- name: stop
 -- A held job ends as cancelled: its worker stopped it, refused it, or is gone.
 UPDATE job SET state = 'cancelled', result = :result, tries = tries + 1, undecided = 1
  WHERE attempt_id = :attempt AND id = :job AND state IN ('assigned', 'running')
-RETURNING id;
+RETURNING environment;
 
 -- name: over_attempt
 -- The end of an attempt whose job was cancelled while its worker was silent: kept with the attempt, not with the job.
@@ -216,12 +216,12 @@ SELECT id, attempt_id, state, spec, result, tries, losses FROM job WHERE undecid
 UPDATE job SET verdict = :verdict, decided_at = :at, undecided = 0, seated = 0, message = coalesce(:message, message)
  WHERE id = :job AND undecided = 1 AND attempt_id IS :attempt AND state = :state
    AND state IN ('finished', 'cancelled', 'expired')
-RETURNING state, environment, group_name, parent_id;
+RETURNING state, environment, group_name, parent_id, message, result IS NOT NULL;
 
 -- name: give_up
 UPDATE job SET state = 'lost', verdict = :verdict, decided_at = :at, undecided = 0, seated = 0, message = :message
  WHERE id = :job AND undecided = 1 AND attempt_id IS :attempt AND state IN ('waiting')
-RETURNING state, environment, group_name, parent_id;
+RETURNING state, environment, group_name, parent_id, message, result IS NOT NULL;
 
 -- name: try_again
 -- One more try, at the earliest at :ready_at. It keeps its seats.

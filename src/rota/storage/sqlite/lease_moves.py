@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import apsw
 
+from rota.protocol.event import EventType
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.incarnation import is_earlier
 from rota.protocol.problems import LeaseLost
 from rota.protocol.states import JobState
+from rota.storage.sqlite.event_log import abandoned, moved
 from rota.storage.sqlite.job_moves import SQL, back_in_queue, cancelled_at_last, traced
 from rota.storage.sqlite.rows import every, first
 from rota.storage.stores.jobs import Outcome
@@ -20,11 +22,11 @@ def lose(connection: apsw.Connection, attempt: AttemptId, at: str, why: str) -> 
     if row is None:
         return Outcome(problem=LeaseLost())
     job = row[0]
-    back = back_in_queue(connection, "lapse", attempt, job)
+    back = back_in_queue(connection, "lapse", attempt, job, at, why)
     if back is not None:
         return back
-    moved = first(connection, SQL["lose"], {"attempt": attempt, "job": job})
-    if moved is not None:
+    if first(connection, SQL["lose"], {"attempt": attempt, "job": job}) is not None:
+        moved(connection, EventType.JOB_ATTEMPT_LOST, job, at, why)
         return Outcome(job, JobState.WAITING)
     return cancelled_at_last(connection, attempt, job)
 
@@ -34,15 +36,19 @@ def detach(connection: apsw.Connection, attempt: AttemptId, at: str) -> Outcome:
     row = first(connection, SQL["detach_attempt"], {"attempt": attempt, "trace": traced(at, "detached", "silent")})
     if row is None:
         return Outcome(problem=LeaseLost())
-    abandoned = first(connection, SQL["abandon"], {"job": row[0]})
-    return Outcome(row[0], None if abandoned is None else JobState.CANCELLED)
+    moved(connection, EventType.JOB_DETACHED, row[0], at)
+    ended = abandoned(connection, first(connection, SQL["abandon"], {"job": row[0]}))
+    return Outcome(row[0], JobState.CANCELLED if ended else None)
 
 
 def come_back(connection: apsw.Connection, worker: WorkerId, attempt: AttemptId, at: str) -> Outcome:
     """Its worker is heard of again."""
     back = {"attempt": attempt, "worker": worker, "trace": traced(at, "returned", "heartbeat")}
     row = first(connection, SQL["return_attempt"], back)
-    return Outcome(problem=LeaseLost()) if row is None else Outcome(row[0])
+    if row is None:
+        return Outcome(problem=LeaseLost())
+    moved(connection, EventType.JOB_RETURNED, row[0], at)
+    return Outcome(row[0])
 
 
 def book(connection: apsw.Connection, detached_s: Mapping[AttemptId, float]) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import apsw
 import msgspec
 
+from rota.protocol.event import EventType
 from rota.protocol.ids import AttemptId, JobId
 from rota.protocol.job_finished import Result
 from rota.protocol.needs import On, is_met, unmet
@@ -18,6 +19,7 @@ from rota.protocol.states import JobState, Verdict
 from rota.protocol.wire import encode
 from rota.storage.sqlite.array_moves import cancel_parts, open_parts, part_decided
 from rota.storage.sqlite.cancel_moves import cancel
+from rota.storage.sqlite.event_log import moved_all
 from rota.storage.sqlite.gate import arrive
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.sqlite.turns import Turns
@@ -137,6 +139,7 @@ def give_up(connection: apsw.Connection, job: JobId, message: str) -> list[Outco
     else:
         skipped = first(connection, SQL["skip"], {"job": job, "message": message})
         outcomes = [] if skipped is None else [Outcome(job, JobState.CANCELLED)]
+        moved_all(connection, EventType.JOB_CANCELLED, [] if skipped is None else [skipped])
     if on_unmet != "cancel" or graph is None:
         return outcomes
     others = every(connection, SQL["graph"], {"graph": graph, "job": job})

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import apsw
 
+from rota.protocol.event import EventType
 from rota.protocol.ids import AttemptId, JobId
 from rota.protocol.problems import Damaged, Unavailable
 from rota.protocol.states import AttemptState, JobState
 from rota.storage.sqlite.database import Database
+from rota.storage.sqlite.event_log import moved_all
 from rota.storage.sqlite.rows import every, first
 from rota.storage.sqlite.writer import connect
 from rota.storage.statements import load
@@ -51,8 +53,9 @@ class SqliteUpkeep:
 
     async def put_back(self, jobs: Sequence[JobId]) -> list[Outcome]:
         def put(connection: apsw.Connection) -> list[Outcome]:
-            moved = [first(connection, SQL["put_back"], {"job": job}) for job in jobs]
-            return [Outcome(JobId(row[0]), JobState.WAITING) for row in moved if row is not None]
+            rows = [first(connection, SQL["put_back"], {"job": job}) for job in jobs]
+            back = moved_all(connection, EventType.JOB_ATTEMPT_LOST, (row for row in rows if row is not None))
+            return [Outcome(job, JobState.WAITING) for job in back]
 
         return await self._write(put)
 

@@ -51,7 +51,12 @@ def connect(path: Path, *, readonly: bool = False) -> apsw.Connection:
 
 
 class Writer:
-    """Runs deeds in the order in which they came; each is a transaction of its own inside the common commit."""
+    """Runs deeds in the order in which they came; each is a transaction of its own inside the common commit.
+
+    `on_commit` is called on the event loop after each.
+    """
+
+    on_commit: Callable[[], None] | None = None
 
     def __init__(self, path: Path, disk: Disk | None = None) -> None:
         self._path = path
@@ -165,6 +170,8 @@ class Writer:
                     done.set_result(value)
                 else:
                     done.set_exception(error)
+            if self.on_commit is not None:
+                self.on_commit()
 
         assert self._loop is not None  # noqa: S101  (start() came first)
         self._loop.call_soon_threadsafe(tell)
