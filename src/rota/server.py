@@ -156,7 +156,7 @@ class House:
         )
         reserve_after_s = self._settings.duration_s("ROTA_RESERVE_AFTER_S")
         jobs = JobService(store, blobs, environments, self._world, log_size, artifact_size, reserve_after_s)
-
+        jobs.contact.follows_gateways = True
         self._closes.append(jobs.close)
 
         async def start() -> None:

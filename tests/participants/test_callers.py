@@ -188,8 +188,9 @@ FORGED: dict[str, Forge] = {
     "wrong audience": claiming(aud="rota-people"),
     "wrong issuer": claiming(iss="somebody"),
     "expired": claiming(exp=int(time.time()) - 3600),
-    "not yet": claiming(nbf=int(time.time()) + 3600),
-    "issued in the future": claiming(iat=int(time.time()) + 3600),
+    "good from a text on": claiming(nbf="yesterday"),
+    "issued at a text": claiming(iat="yesterday"),
+    "no moment of issue": without("iat"),
     "expiry a text": claiming(exp="tomorrow"),
     "no expiry": without("exp"),
     "no audience": without("aud"),
@@ -231,6 +232,17 @@ def test_the_way_to_forge_makes_good_tokens_where_nothing_is_changed(
 
     assert header["alg"] == "Ed25519"
     assert status_of(server, f"Bearer {signed(header, claims, key)}").status_code == 200
+
+
+@pytest.mark.parametrize("ahead_s", [3600, 365 * 24 * 3600])
+def test_a_token_of_before_the_clock_was_set_back_is_as_good_as_it_was(
+    server: Server, genuine: tuple[Json, Json, OKPKey, Json], ahead_s: int
+) -> None:
+    """Only the server's own key makes them, so that `iat` and `nbf` protect from nobody. Source: guarantees.md, F49."""
+    header, claims, key, _ = genuine
+    of_before = {name: claims[name] + ahead_s for name in ("iat", "nbf", "exp")}
+
+    assert status_of(server, f"Bearer {signed(header, claims | of_before, key)}").status_code == 200
 
 
 @pytest.mark.parametrize("way", FORGED)

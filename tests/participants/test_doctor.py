@@ -158,7 +158,7 @@ async def test_a_job_that_nobody_holds_and_no_time_moves_is_named_and_moved(
 async def test_an_attempt_whose_row_cannot_be_moved_is_named(ward: Ward) -> None:
     job = await ward.put(JobState.ASSIGNED, AttemptState.ASSIGNED)
     await ward.jobs.start()
-    await ward.rows("UPDATE queue_key SET requires = '['")
+    await ward.rows("UPDATE queue_key SET demand = '['")
     await ward.after(2 * LEASE_S)
 
     stuck = (await ward.found())["attempt-stuck"]

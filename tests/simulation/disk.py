@@ -3,11 +3,12 @@
 SQLite and the SQL are the real ones, in memory; files are real ones too, and what `sync` is told of is remembered.
 """
 
+import errno
 import os
 import random
 import shutil
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,8 @@ from simulation.driver import Killed
 from simulation.process import Process
 
 T = TypeVar("T")
+RESERVE_ROWS = 200
+"""So many fit into what is kept back for results, once, until there is room again."""
 COMMIT_S = 0.001
 READ_S = 0.0002
 
@@ -40,6 +43,28 @@ class Kept:
         self.connection = connect(Path(":memory:"))
         self.connection.deserialize("main", empty(schema))
         self._durable: bytes | None = None
+        self.is_full = False
+        self._reserve_rows, self._room_rows = RESERVE_ROWS, 0
+
+    def fill(self) -> None:
+        """Nothing more fits on its disk, but what is kept back."""
+        self.is_full, self._room_rows = True, 0
+
+    def make_room(self) -> None:
+        """There is room again, also for the reserve."""
+        self.is_full, self._reserve_rows = False, RESERVE_ROWS
+
+    def give_up_reserve(self) -> None:
+        """For results."""
+        if self.is_full:
+            self._room_rows, self._reserve_rows = self._room_rows + self._reserve_rows, 0
+
+    def take(self, rows: int) -> None:
+        """Room for changed rows. Raises apsw.FullError where there is none, as SQLite does."""
+        if self.is_full and rows:
+            if rows > self._room_rows:
+                raise apsw.FullError("database or disk is full")
+            self._room_rows -= rows
 
     def noted(self) -> None:
         """A commit follows that need not be on disk: what is there now is what a power cut leaves."""
@@ -57,11 +82,28 @@ class Kept:
             self._durable = None
 
 
+class KeptDisk(Disk):
+    """The disk below a database, and what follows where it is full."""
+
+    def __init__(self, kept: Kept) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def check_upload(self) -> None:
+        self.check_work()
+
+    def why_no_work(self) -> str | None:
+        return "The server's disk is full." if self._kept.is_full else None
+
+    def give_up_reserve(self) -> None:
+        self._kept.give_up_reserve()
+
+
 class KeptDatabase(Database):
     """See `rota.storage.sqlite.database.Database`; `committed` is told after each commit."""
 
     def __init__(self, kept: Kept, process: Process, committed: Callable[[], None]) -> None:
-        self.disk = Disk()
+        self.disk = KeptDisk(kept)
         self.writer = SteppedWriter(kept, process, committed)
         self.reader = SteppedReader(kept, process)
 
@@ -78,9 +120,15 @@ class SteppedWriter(Writer):
 
     async def _ask(self, deed: Callable[[apsw.Connection], T], *, is_durable: bool) -> T:
         done = self._process.loop.create_future()
-        self._batch.append(Wanted(deed, done, is_durable))
+        self._batch.append(Wanted(partial(self._within_room, deed), done, is_durable))
         self._go_on()
         answer: T = await done
+        return answer
+
+    def _within_room(self, deed: Callable[[apsw.Connection], T], connection: apsw.Connection) -> T:
+        before = connection.total_changes()
+        answer = deed(connection)
+        self._kept.take(connection.total_changes() - before)
         return answer
 
     def _go_on(self) -> None:
@@ -129,14 +177,22 @@ class Folder:
         root.mkdir(parents=True)
         self._links = root.with_name(root.name + ".synced")
         self._links.mkdir()
+        self.is_full = False
         self._chance = chance
         self._sizes: dict[int, int] = {}
         self._names: dict[Path, dict[str, int]] = {}
 
-    def sync(self, file: int, may_die: Callable[[], bool] = lambda: False) -> None:
-        """Fsync: of a file its bytes, of a folder its names."""
+    def fill(self) -> None:
+        """Nothing more fits, but what a worker has kept back."""
+        self.is_full = True
+        (self.root / "reserve").touch()
+
+    def sync(self, file: int, may_die: Callable[[], bool] = lambda: False, *, is_small: bool = False) -> None:
+        """Fsync: of a file its bytes, of a folder its names. What is small fits into a reserve that was given up."""
         if may_die():
             raise Killed
+        if self.is_full and not (is_small and not (self.root / "reserve").exists()):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         found = os.fstat(file)
         path = Path(f"/proc/self/fd/{file}").readlink()
         if not path.is_dir():

@@ -5,15 +5,17 @@ Bodies are the real JSON, read and written by the real code on both sides; paths
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from rota.gateway.service import GatewayService
+from rota.protocol.enrol import Renewed as NewCredential
 from rota.protocol.environment import Caller, CallerKind
 from rota.protocol.get_job import GetJob, Offers
 from rota.protocol.heartbeat import Heartbeat, Renewed
 from rota.protocol.ids import AttemptId, CredentialId, Incarnation
 from rota.protocol.job_finished import JobFinished, JobFinishedReceived
+from rota.protocol.participants import Environments
 from rota.protocol.placement import WorkerFacts
 from rota.protocol.problems import Conflict, NotFound, Unavailable
 from rota.protocol.refuse_job import RefuseJob
@@ -34,14 +36,19 @@ NAMES = {
     "log": "upload",
     "artifacts": "upload",
     "inputs": "input",
+    "renew": "renew",
 }
 
 
 @dataclass(frozen=True)
 class Called:
-    """One call, as it reaches a door. `cut`: after so many bytes the connection breaks."""
+    """One call, as it reaches a door. `cut`: after so many bytes the connection breaks.
+
+    Where there are no credentials (`authorization` None) the door is told who calls.
+    """
 
     caller: Caller
+    authorization: str | None
     incarnation: Incarnation
     method: str
     path: tuple[str, ...]
@@ -66,6 +73,7 @@ class SimulatedCalls(Calls):
     def __init__(
         self, process: Process, network: Network, facts: WorkerFacts, incarnation: Incarnation, watch: Watch
     ) -> None:
+        super().__init__(incarnation)
         self._process, self._network, self._watch = process, network, watch
         self._caller = Caller(CallerKind.WORKER, CredentialId(facts.name), facts.environment, facts)
         self._incarnation = incarnation
@@ -73,15 +81,17 @@ class SimulatedCalls(Calls):
     async def __aenter__(self) -> Self:
         return self
 
-    async def send(
-        self, method: str, url: str, timeout_s: float, body: bytes = b"", headers: Mapping[str, str] | None = None
+    async def _send_once(
+        self, method: str, url: str, timeout_s: float, body: bytes, headers: Mapping[str, str]
     ) -> Reply:
         address, *path = url.removeprefix("sim://").split("/")
         what = path[-1] if path[2] != "attempts" else path[4]
-        called = Called(self._caller, self._incarnation, method, tuple(path), headers or {}, body)
-        if method == "PATCH" and (cut := self._network.cut(len(body))) is not None:
-            called = Called(self._caller, self._incarnation, method, tuple(path), headers or {}, body, cut)
+        cut = self._network.cut(len(body)) if method == "PATCH" else None
+        authorization = self.authorization()
+        called = Called(self._caller, authorization, self._incarnation, method, tuple(path), headers, body, cut)
         sent_at = self._process.loop.time()
+        if what == "renew":
+            self._watch.renewal(self._process.machine, is_answered=False)
         told = f"{method} {path[3]} {headers} {len(body)} bytes" if path[2] == "attempts" else body
         try:
             reply: Reply = await self._network.ask(
@@ -103,8 +113,10 @@ class SimulatedCalls(Calls):
         """The effects that invariants speak of: what this worker was really answered."""
         machine = self._process.machine
         if what == "status":
-            self._watch.shut_out.discard(machine)
+            self._watch.let_in(machine)
             self._watch.status_received(machine, sent_at, read_answer(body, Status))
+        elif what == "renew":
+            self._watch.renewal(machine, is_answered=True)
         elif what == "job-finished":
             self._watch.finish_answered(machine, read_answer(reply.body, JobFinishedReceived))
         elif what == "heartbeat":
@@ -115,11 +127,12 @@ class SimulatedCalls(Calls):
 class GatewayDoor:
     """`/gateway/v1`. Source: rota/gateway/http.py."""
 
-    def __init__(self, gateway: GatewayService) -> None:
-        self._gateway = gateway
+    def __init__(self, gateway: GatewayService, environments: Environments) -> None:
+        self._gateway, self._environments = gateway, environments
 
     async def answer(self, call: Called) -> Reply:
         """One call."""
+        call = await _recognised(call, self._environments)
         if call.path[2] == "attempts":
             return await self._bytes(call, AttemptId(call.path[3]), call.path[4], "/".join(call.path[5:]) or None)
         match call.path[2]:
@@ -156,14 +169,23 @@ class GatewayDoor:
 
 
 class RegistryDoor:
-    """`/registry/v1/status`. Source: rota/registry/http.py."""
+    """`/registry/v1/status` and `workers/renew`. Source: rota/registry/http.py."""
 
-    def __init__(self, registry: RegistryService) -> None:
-        self._registry = registry
+    def __init__(self, registry: RegistryService, environments: Environments) -> None:
+        self._registry, self._environments = registry, environments
 
     async def answer(self, call: Called) -> Reply:
         """One call."""
+        call = await _recognised(call, self._environments)
+        if call.path[-1] == "renew":
+            return _ok(NewCredential(await self._environments.renew(call.caller)))
         return _ok(await self._registry.status(call.caller, call.incarnation, read_request(call.body, Status)))
+
+
+async def _recognised(call: Called, environments: Environments) -> Called:
+    if call.authorization is None:
+        return call
+    return replace(call, caller=await environments.recognise(call.authorization))
 
 
 def _ok(answer: object) -> Reply:

@@ -1,5 +1,6 @@
 """What a simulated job does: for how long, with which log and artifacts, and how it takes a SIGTERM."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -55,19 +56,27 @@ def input_of(plan: Plan) -> bytes:
 class Execution:
     """A job's processes, from the first to the last. `over` is told when none is left."""
 
-    def __init__(self, start: Start, driver: Driver, began_wall: float) -> None:
+    def __init__(self, start: Start, driver: Driver, began_wall: float, is_full: Callable[[], bool]) -> None:
         self.start = start
         self.job_id = start.environment[b"ROTA_JOB_ID"].decode()
         self.plan = Plan.of(start.argv)
+        self._driver, self._is_full = driver, is_full
+        self.log_problem: str | None = None
+        self.artifacts: dict[str, bytes] = {}
         self.began_at, self.began_wall = driver.now, began_wall
         self.deadline = start.deadline
         self.log_size_bytes = 0
         self.stopped_as: str | None = None
         self.exit_code: int | None = None
         self.signal: str | None = None
-        self.is_over = False
+        self.is_over = self.is_frozen = False
         self.steps: list[Step] = []
         self._folder = Path(start.folder)
+
+    @property
+    def left_s(self) -> float:
+        """How long it goes on by itself."""
+        return self.began_at + self.plan.duration_s - self._driver.now
 
     def has_its_input(self) -> bool:
         """Whether the file that it was submitted with is there, whole."""
@@ -75,18 +84,25 @@ class Execution:
         return (file.read_bytes() if file.exists() else b"") == input_of(self.plan)
 
     def write_log(self, index: int) -> None:
-        """The next piece."""
+        """The next piece. What comes after a gap is not written either."""
+        if self.log_problem is not None or self._is_full():
+            self.log_problem = "cut: no space left on the device"
+            return
         piece = content(self.start.attempt_id, f"log{index}", self.plan.log_pieces[index])
         with (self._folder / "log").open("ab") as file:
             file.write(piece)
         self.log_size_bytes += len(piece)
 
-    def write_artifacts(self) -> None:
-        """All of them, at the end."""
-        for path, inside in artifacts_of(self.start.attempt_id, self.plan).items():
+    def write_artifacts(self) -> bool:
+        """All of them, at the end. False: there is no room for any."""
+        if self._is_full():
+            return False
+        self.artifacts = artifacts_of(self.start.attempt_id, self.plan)
+        for path, inside in self.artifacts.items():
             file = self._folder / "work" / path
             file.parent.mkdir(exist_ok=True)
             file.write_bytes(inside)
+        return True
 
     def end(self) -> None:
         """Nothing of it is left."""
@@ -101,7 +117,7 @@ class Execution:
             attempt_id=self.start.attempt_id, note=self.start.note, reason=reason, message=None,
             exit_code=self.exit_code, signal=self.signal, started_at=self.began_wall, finished_at=wall,
             wall_s=now - self.began_at, user_s=0, system_s=0, max_rss_bytes=0, log_size_bytes=self.log_size_bytes,
-            log_problem=None,
+            log_problem=self.log_problem,
         )  # fmt: skip
 
     @property

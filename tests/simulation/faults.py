@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 KINDS = (
     "agent killed", "service killed", "power cut", "shepherd killed", "parted", "slow link", "answers lost", "repeated",
-    "slow", "paused", "clock", "slow disk", "upgrade", "no process", "at a step",
+    "slow", "paused", "clock", "slow disk", "upgrade", "no process", "at a step", "late answers", "frozen",
+    "disk full", "credentials",
 )  # fmt: skip
 TALKS = (
     ("gateway", "jobs"), ("registry", "jobs"), ("jobs", "registry"), ("scheduler", "jobs"), ("worker", "gateway"),
@@ -57,6 +58,9 @@ class Nemesis:
             "clock": self._set_clock,
             "slow disk": self._slow_disk,
             "upgrade": self._upgrade,
+            "frozen": self._freeze,
+            "disk full": self._fill_disk,
+            "late answers": self._answer_late,
         }
         self._deeds = [deed for kind, deed in deeds.items() if kind in faults.kinds]
 
@@ -100,9 +104,12 @@ class Nemesis:
         for machine in scene.machines:
             machine.shepherds.trouble = 0.0
         for process in scene.processes.values():
+            scene.thaw(process.name, process)
             process.fuse = 0
             process.loop.resume()
         scene.block_s.clear()
+        for name in self._names():
+            scene.make_room(name)
 
     def _kill_agent(self) -> None:
         self._scene.kill(self._any_machine())
@@ -142,6 +149,31 @@ class Nemesis:
         if self._chance.random() < 0.8:  # what is slow breaks, often enough
             self._scene.driver.after(duration_s * self._chance.random(), self._part_two, here, there)
 
+    def _answer_late(self) -> None:
+        """The gateway's answers to a worker come late, as late as it waits for them; then none comes, for long.
+
+        Of those that run something the one whose job has longest to go: it is about to be lost and given to another.
+        """
+        scene, terms = self._scene, self._scene.terms
+        running = list(scene.watch.running.values())
+        if not running:
+            return
+        there = max(running, key=lambda run: run.execution.left_s).machine
+        [here] = [group for group, members in scene.services.groups.items() if "gateway" in members]
+        delay_s = terms.heartbeat_s * (0.6 + 0.35 * self._chance.random())
+        parted_after_s = terms.heartbeat_s + delay_s * (1 + self._chance.random())
+        duration_s = 2 * terms.lease_s + 4
+        scene.trace.note("faults", f"{here} answers {there} {delay_s:.3f} s late")
+        scene.network.slow_down(here, there, scene.driver.now + parted_after_s, delay_s, delay_s)
+        scene.driver.after(parted_after_s, self._part_for, here, there, duration_s)
+
+    def _part_for(self, here: str, there: str, duration_s: float) -> None:
+        if not self.is_over:
+            until_s = self._scene.driver.now + duration_s
+            self._scene.trace.note("faults", f"{here} and {there} parted until {until_s:.3f}, both ways")
+            self._scene.network.part(here, there, until_s)
+            self._scene.network.part(there, here, until_s)
+
     def _who_talk(self) -> tuple[str, str]:
         """Two machines between which messages go, in either order."""
         asks, answers = self._chance.choice(TALKS)
@@ -158,16 +190,31 @@ class Nemesis:
         name = self._any_machine() if is_agent else self._chance.choice(list(self._scene.services.groups))
         self._scene.pause(name, self._chance.choice((0.5, 3, 7, 12)) * (0.5 + self._chance.random()))
 
+    def _freeze(self) -> None:
+        self._scene.freeze(self._any_machine(), self._chance.choice((0.5, 3, 7, 12)) * (0.5 + self._chance.random()))
+
     def _set_clock(self) -> None:
-        clock = self._chance.choice(list(self._scene.clocks.values()))
+        name = self._chance.choice(list(self._scene.clocks))
+        clock = self._scene.clocks[name]
+        if "credentials" in self._faults.kinds and name in self._scene.services.groups:
+            # Of a credential's life here hours are left; there, it is a minute.
+            clock.offset_s = max(-70.0, min(10.0, clock.offset_s + self._chance.choice((-70, -20, 3, 5))))
+            return
         clock.offset_s += self._chance.choice((-7200, -20, -3, 3, 20, 7200)) * self._chance.random()
         clock.drift = self._chance.choice((0.0, 0.05, -0.05))
 
     def _slow_disk(self) -> None:
-        names = [*self._scene.services.groups, *(machine.name for machine in self._scene.machines)]
-        name = self._chance.choice(names)
+        name = self._chance.choice(self._names())
         self._scene.block_s[name] = self._chance.choice((0.05, 0.5, 2.0))
         self._scene.driver.after(self._chance.random() * 8, self._scene.block_s.pop, name, None)
+
+    def _fill_disk(self) -> None:
+        name = self._chance.choice(self._names())
+        self._scene.fill(name)
+        self._scene.driver.after(self._chance.choice((2, 6, 12)) * self._chance.random(), self._scene.make_room, name)
+
+    def _names(self) -> list[str]:
+        return [*self._scene.services.groups, *(machine.name for machine in self._scene.machines)]
 
     def _upgrade(self) -> None:
         self._scene.drain(self._any_machine(), self._chance.choice((None, None, 1.0)))

@@ -21,8 +21,14 @@ from rota.protocol.problems import NotFound, Unavailable
 from rota.protocol.refuse_job import Refusal, RefuseAccepted
 from rota.protocol.status import Acknowledgement
 from rota.protocol.worker import Worker
+from rota.world import World
+from simulation.credentials import issued, recognised
 from simulation.network import Network
+from simulation.outages import Outages
 from simulation.process import Process
+
+TELLING = frozenset({"arrivals", "getJobForWorker", "heartbeat"})
+"""By what the Job service hears that a gateway is there."""
 
 
 class Far:
@@ -39,7 +45,21 @@ class Far:
 
 
 class FarJob(Far):
-    """See `rota.protocol.participants.Job`."""
+    """See `rota.protocol.participants.Job`. `outages`: told of what comes from a gateway that runs apart."""
+
+    def __init__(self, asker: Process, network: Network, address: str, outages: Outages | None = None) -> None:
+        super().__init__(asker, network, address)
+        self._outages = outages
+
+    async def ask(
+        self, name: str, deed: Callable[[Any], Awaitable[Any]], body: object = None, timeout_s: float = TIMEOUT_S
+    ) -> Any:  # noqa: ANN401  (as above)
+        async def heard(job: Any) -> Any:  # noqa: ANN401  (as above)
+            if self._outages is not None and name in TELLING:
+                self._outages.heard()
+            return await deed(job)
+
+        return await super().ask(name, heard, body, timeout_s)
 
     async def get_job_for_worker(self, ask: GetJobForWorker) -> Given:
         said = f"{ask.worker.name} slots={ask.slots} {ask.request_id}"
@@ -66,9 +86,14 @@ class FarJob(Far):
         return answer
 
     async def heartbeat(self, worker: WorkerId, environment: str, attempts: Sequence[AttemptId]) -> Renewed:
-        answer: Renewed = await self.ask(
-            "heartbeat", lambda job: job.heartbeat(worker, environment, attempts), attempts
-        )
+        async def beat(job: Any) -> Renewed:  # noqa: ANN401  (as above)
+            at = self._asker.loop.time()
+            renewed: Renewed = await job.heartbeat(worker, environment, attempts)
+            if self._outages is not None:
+                self._outages.renewed([one for one in attempts if one not in renewed.lost], at)
+            return renewed
+
+        answer: Renewed = await self.ask("heartbeat", beat, attempts)
         return answer
 
     async def upload(
@@ -138,9 +163,10 @@ class FarFleet(Far):
 
 
 class StandInEnvironments:
-    """One environment, known everywhere. Credentials are not simulated: a door is told who calls."""
+    """One environment, known everywhere; whose credentials each service checks by its own clock."""
 
-    def __init__(self, heartbeat_s: float, lease_s: float) -> None:
+    def __init__(self, heartbeat_s: float, lease_s: float, world: World) -> None:
+        self._world = world
         self._only = Environment("default", "jwt", {}, heartbeat_s, lease_s, "", "2026-11-23T12:00:00.000000Z")
 
     async def environment(self, name: str) -> Environment:
@@ -149,7 +175,7 @@ class StandInEnvironments:
         return self._only
 
     async def recognise(self, authorization: str | None) -> Caller:
-        raise NotImplementedError
+        return recognised(authorization or "", self._world)
 
     async def enrol(
         self, authorization: str, worker_id: WorkerId, enrol: Enrol
@@ -157,7 +183,9 @@ class StandInEnvironments:
         raise NotImplementedError
 
     async def renew(self, caller: Caller) -> WorkerCredential:
-        raise NotImplementedError
+        if caller.worker is None:
+            raise NotImplementedError
+        return issued(caller.worker, self._world)
 
 
 async def _passed_on(pieces: Sequence[bytes], *, is_cut: bool) -> AsyncIterator[bytes]:

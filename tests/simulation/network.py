@@ -54,7 +54,7 @@ class Network:
         """Who answers at an address."""
         self._driver, self._chance, self._trace = driver, chance, trace
         self._parted: dict[tuple[str, str], float] = {}
-        self._sluggish: dict[tuple[str, str], tuple[float, float]] = {}
+        self._sluggish: dict[tuple[str, str], tuple[float, float, float]] = {}
         self._open: dict[int, Exchange] = {}
         self._count = 0
 
@@ -62,9 +62,9 @@ class Network:
         """Nothing comes from one machine to the other until then."""
         self._parted[here, there] = until_s
 
-    def slow_down(self, here: str, there: str, until_s: float, delay_s: float) -> None:
+    def slow_down(self, here: str, there: str, until_s: float, delay_s: float, least_s: float = 0.0) -> None:
         """What goes from one machine to the other takes up to so long until then."""
-        self._sluggish[here, there] = until_s, delay_s
+        self._sluggish[here, there] = until_s, least_s, delay_s
 
     def heal(self) -> None:
         """Every machine reaches every other at once."""
@@ -178,9 +178,9 @@ class Network:
     def _delay_s(self, here: str = "", there: str = "") -> float:
         weather = self.weather
         if self._sluggish:
-            until_s, delay_s = self._sluggish.get((here, self._machine(there)), (0.0, 0.0))
+            until_s, least_s, delay_s = self._sluggish.get((here, self._machine(there)), (0.0, 0.0, 0.0))
             if until_s > self._driver.now:
-                return delay_s * self._chance.random()
+                return least_s + (delay_s - least_s) * self._chance.random()
         if weather.slow and self._chance.random() < weather.slow:
             return self._chance.random() * weather.slow_s
         return weather.delay_s * (0.5 + self._chance.random())

@@ -15,6 +15,7 @@ from rota.protocol.problems import Conflict, Problem
 from rota.protocol.spec import InputFile, Spec
 from rota.protocol.wire import encode, to_base64
 from simulation.execution import Plan, input_of
+from simulation.ledger import QUEUE_TIMEOUT_S
 from simulation.neighbours import Far
 from simulation.network import Network
 from simulation.process import Process
@@ -143,8 +144,10 @@ def _spec(chance: random.Random) -> Spec:
         duration_s, chance.choice((0, 0, 3)), log, artifacts, input_size_bytes, chance.choice((0.01, 0.5, None))
     )
     inputs = [InputFile("in", to_base64(input_of(plan)))] if input_size_bytes else []
+    detach_timeout_s = chance.choice((None, None, None, None, 3.0, 12.0, 60.0))
     return Spec(
         command=plan.command(), inputs=inputs, artifacts=["out/**"] if artifacts else [], grace_s=1.0,
-        timeout_s=chance.choice((None, None, None, 3.0)), queue_timeout_s=chance.choice((None, None, None, None, 6.0)),
-        priority=chance.choice((0, 0, 5)),
+        timeout_s=chance.choice((None, None, None, 3.0)),
+        queue_timeout_s=chance.choice((None, None, None, None, QUEUE_TIMEOUT_S)), priority=chance.choice((0, 0, 5)),
+        lease_policy="stop" if detach_timeout_s is None else "keep", detach_timeout_s=detach_timeout_s,
     )  # fmt: skip

@@ -15,10 +15,12 @@ from pathlib import Path
 
 from simulation.disk import Folder
 from simulation.driver import Driver, ProcessLoop, Violation
-from simulation.execution import artifacts_of, log_of
+from simulation.execution import log_of
 from simulation.faults import Faults, Nemesis
+from simulation.ledger import QUEUE_TIMEOUT_S
 from simulation.machine import Machine
 from simulation.network import Network
+from simulation.outages import Outages
 from simulation.people import People, wishes
 from simulation.process import Clock, Process, SimulatedWorld
 from simulation.services import PARTICIPANTS, Services, Terms, bytes_of
@@ -62,6 +64,8 @@ class Scene:
         self.watch = Watch(self.driver, self.trace)
         self.processes: dict[str, Process] = {}
         self.clocks: dict[str, Clock] = {}
+        self.frozen: set[str] = set()
+        """Machines that stand still as a whole."""
         self.block_s: dict[str, float] = {}
         """Machines whose disk is slow, and by how much."""
         chance = self.chance = self._chance("scene")
@@ -69,11 +73,20 @@ class Scene:
         heartbeat_s = chance.choice((1.0, 2.0, 3.0))
         self.terms = Terms(heartbeat_s, heartbeat_s * chance.choice((2, 3)))
         blobs = Folder(root / "blobs", self._chance("blobs"))
-        self.services = Services(self._process, self.network, self.watch, blobs, self.terms)
+        self.outages = Outages(lambda: self.driver.now, self.terms.lease_s, self.watch.fail)
+        self.watch.ledger.given, self.watch.ledger.ran_out = self.outages.given, self.outages.ran_out
+        self.services = Services(self._process, self.network, self.watch, blobs, self.terms, self.outages)
         self.services.groups = chance.choice(LAYOUTS)
+        self.outages.is_apart = self.services.groups is APART
         count = chance.choice((2, 2, 3, 3, 4, 5)) if chance.random() < 0.97 else chance.choice((12, 24, 36))
         self.machines = [self._machine(index) for index in range(count)]
         self.faults = Faults.drawn(self._chance("kinds"))
+        if "slow disk" in self.faults.kinds:
+            self.watch.ledger.slack_s = QUEUE_TIMEOUT_S
+        if "credentials" in self.faults.kinds:
+            [issuer] = [group for group, members in self.services.groups.items() if "registry" in members]
+            for machine in self.machines:
+                machine.enrol(self._world_of(issuer), self._world_of(machine.name))
         self.nemesis = Nemesis(self, self.faults, self._chance("faults"))
         self._by_name = {machine.name: machine for machine in self.machines}
         self.watch.spooled = lambda name: self._by_name[name].folder.durable(self._by_name[name].folder.root / "spool")
@@ -104,13 +117,14 @@ class Scene:
     def kill(self, name: str) -> None:
         """As kill -9. Not where jobs have lost their shepherd: that both are gone is more than is promised."""
         process = self.processes.get(name)
-        if process is not None and process.is_alive and not self._has_orphans(name):
+        if process is not None and process.is_alive and not self._is_untouchable(name):
             self.trace.note(name, "killed")
             process.kill()
 
     def power_cut(self, name: str) -> None:
         """A machine, and all on it."""
         if name in self.processes:
+            self.frozen.discard(name)
             self.trace.note(name, "power cut")
             if name in self._by_name:
                 self._by_name[name].power_cut()
@@ -121,7 +135,8 @@ class Scene:
         """Where an agent sees it and starts another."""
         machine = self._by_name[name]
         process = self.processes.get(name)
-        if process is not None and process.is_alive and not process.loop.is_paused and machine.agent is not None:
+        is_seen = process is not None and process.is_alive and not process.loop.is_paused
+        if process is not None and is_seen and machine.agent is not None:
             self.trace.note(name, "shepherd killed")
             process.fuse = 0
             machine.shepherds.kill(with_jobs=False)
@@ -129,10 +144,50 @@ class Scene:
     def pause(self, name: str, duration_s: float) -> None:
         """SIGSTOP, and SIGCONT later."""
         process = self.processes.get(name)
-        if process is not None and process.is_alive and not self._has_orphans(name):
+        if process is not None and process.is_alive and not self._is_untouchable(name):
             self.trace.note(name, f"paused for {duration_s:.3f} s")
             process.loop.pause()
-            self.driver.after(duration_s, process.loop.resume)
+            self.driver.after(duration_s, self._resume, process)
+
+    def freeze(self, name: str, duration_s: float) -> None:
+        """A machine with a worker stands still as a whole, and goes on later; its clock goes on meanwhile."""
+        process = self.processes.get(name)
+        if process is not None and process.is_alive and not self._is_untouchable(name):
+            self.trace.note(name, f"frozen for {duration_s:.3f} s")
+            self.frozen.add(name)
+            process.loop.pause()
+            self._by_name[name].shepherds.freeze()
+            self.driver.after(duration_s, self.thaw, name, process)
+
+    def thaw(self, name: str, process: Process) -> None:
+        """It goes on."""
+        if name in self.frozen and self.processes.get(name) is process:
+            self.trace.note(name, "thawed")
+            self.frozen.discard(name)
+            self._by_name[name].shepherds.thaw()
+            process.loop.resume()
+
+    def fill(self, name: str) -> None:
+        """A machine's disk."""
+        self.trace.note(name, "its disk is full")
+        if name in self._by_name:
+            self._by_name[name].folder.fill()
+        else:
+            for database in self.services.databases(name):
+                database.fill()
+
+    def make_room(self, name: str) -> None:
+        """On it."""
+        self.trace.note(name, "there is room on its disk")
+        if name in self._by_name:
+            self._by_name[name].folder.is_full = False
+        else:
+            for database in self.services.databases(name):
+                database.make_room()
+
+    def _resume(self, process: Process) -> None:
+        if process.name not in self.frozen:
+            process.loop.resume()
 
     def stop(self, group: str) -> None:
         """SIGTERM to a service."""
@@ -149,8 +204,9 @@ class Scene:
             if stop_after_s is not None:
                 process.loop.call_later(stop_after_s, agent.stop)
 
-    def _has_orphans(self, name: str) -> bool:
-        return name in self._by_name and bool(self._by_name[name].shepherds.orphans)
+    def _is_untouchable(self, name: str) -> bool:
+        """Its jobs have lost their shepherd, and more than is promised would be lost; or it stands still."""
+        return name in self.frozen or (name in self._by_name and bool(self._by_name[name].shepherds.orphans))
 
     def _chance(self, what: str) -> random.Random:
         return random.Random(f"{self.seed} {what}")  # noqa: S311  (a seeded simulation)
@@ -174,6 +230,9 @@ class Scene:
         if machine not in self.clocks:
             self.clocks[machine] = Clock(self.driver, self.chance.random() * 1e6, self.chance.uniform(-1, 1))
         return self.clocks[machine]
+
+    def _world_of(self, machine: str) -> SimulatedWorld:
+        return SimulatedWorld(self._clock(machine), self._chance(f"{machine} world"))
 
     def _machine(self, index: int) -> Machine:
         name, slots = f"w{index}", self.chance.choice((1, 1, 2, 3))
@@ -218,7 +277,7 @@ class Scene:
         )
         wrote = {"": log_of(attempt, plan)[: run.execution.log_size_bytes]}
         if run.execution.exit_code is not None:
-            wrote |= artifacts_of(attempt, plan)
+            wrote |= run.execution.artifacts
         for path, inside in wrote.items():
             if found.get(path, b"") != inside and not (problems and self._may_lack(run.is_cut_off, inside)):
                 sizes = f"{len(found.get(path, b''))} bytes instead of {len(inside)}"

@@ -11,16 +11,18 @@ from rota.jobs.desk import Desk
 from rota.jobs.service import JobService
 from rota.jobs.sweep import sweep
 from rota.protocol.ids import AttemptId
-from rota.protocol.participants import Fleet, Job
+from rota.protocol.participants import Environments, Fleet, Job
 from rota.registry.service import RegistryService
 from rota.scheduler import loop as scheduler
 from rota.storage.blobs import FolderBlobs
+from rota.storage.disk import Disk
 from rota.storage.sqlite.jobs import SqliteJobs
 from rota.storage.sqlite.workers import SqliteWorkers
 from simulation.disk import Folder, Kept, KeptDatabase
 from simulation.doors import GatewayDoor, RegistryDoor
 from simulation.neighbours import FarFleet, FarJob, StandInEnvironments
 from simulation.network import Network
+from simulation.outages import Outages
 from simulation.process import Process
 from simulation.watch import Watch
 
@@ -41,12 +43,14 @@ class Services:
     """Their disks, which outlive them, and their present processes by group."""
 
     def __init__(
-        self, make: Callable[[str, str], Process], network: Network, watch: Watch, blobs: Folder, terms: Terms
-    ) -> None:
+        self, make: Callable[[str, str], Process], network: Network, watch: Watch, blobs: Folder, terms: Terms,
+        outages: Outages,
+    ) -> None:  # fmt: skip
         self.processes: dict[str, Process] = {}
         self._closes: dict[str, list[Callable[[], None]]] = {}
         self.groups: dict[str, tuple[str, ...]] = {}
         self._make, self._network, self._watch, self.blobs, self._terms = make, network, watch, blobs, terms
+        self._outages = outages
         self.jobs_database, self._registry_database = Kept("jobs"), Kept("registry")
         self._recorded: set[str] = set()
         watch.ledger.keep(self.jobs_database.connection)
@@ -77,16 +81,26 @@ class Services:
             self._recorded.update(row[0] for row in rows)
             self._registry_database.lose_unsynced()
 
+    def databases(self, group: str) -> list[Kept]:
+        """On the disk of its machine."""
+        members = self.groups[group]
+        return [
+            *([self.jobs_database] if "jobs" in members else []),
+            *([self._registry_database] if "registry" in members else []),
+        ]
+
     async def _serve(self, process: Process, members: tuple[str, ...]) -> None:
-        environments = StandInEnvironments(self._terms.heartbeat_s, self._terms.lease_s)
-        job: Job = FarJob(process, self._network, "jobs")
+        environments = StandInEnvironments(self._terms.heartbeat_s, self._terms.lease_s, process.world)
+        job: Job = FarJob(process, self._network, "jobs", self._outages if members == ("gateway",) else None)
         doors: dict[str, object] = {}
-        store = SqliteJobs(KeptDatabase(self.jobs_database, process, self._watch.ledger.committed))
-        blobs = SteppedBlobs(self.blobs, process)
+        database = KeptDatabase(self.jobs_database, process, self._watch.ledger.committed)
+        store, blobs = SqliteJobs(database), SteppedBlobs(self.blobs, process, database.disk)
         jobs: JobService | None = None
         if "jobs" in members:
             sizes = (LOG_SIZE_BYTES_MAX, ARTIFACT_SIZE_BYTES_MAX)
             job = jobs = JobService(store, blobs, environments, process.world, *sizes)
+            jobs.contact.follows_gateways = True
+            self._outages.started()
         fleet: Fleet = FarFleet(process, self._network, "registry")
         registry: RegistryService | None = None
         if "registry" in members:
@@ -94,7 +108,7 @@ class Services:
             fleet = registry = RegistryService(workers, environments, job, process.world)
             await registry.start()
             process.begin(registry.watch())
-            doors["registry"] = Both(registry)
+            doors["registry"] = Both(registry, environments)
         if jobs is not None:
             jobs.fleet = fleet
             await jobs.start()
@@ -106,7 +120,7 @@ class Services:
         if "gateway" in members:
             gateway = GatewayService(job, process.world, CollectorRegistry())
             process.begin(gateway.watch())
-            doors["gateway"] = GatewayDoor(gateway)
+            doors["gateway"] = GatewayDoor(gateway, environments)
         if "scheduler" in members:
             process.begin(scheduler.run(job, process.world))
         self._closes[process.name] = [one.close for one in (jobs, gateway) if one is not None]
@@ -122,8 +136,8 @@ class Services:
 class SteppedBlobs(FolderBlobs):
     """The real ones, in a folder that remembers what was synced."""
 
-    def __init__(self, folder: Folder, process: Process) -> None:
-        super().__init__(folder.root)
+    def __init__(self, folder: Folder, process: Process, disk: Disk) -> None:
+        super().__init__(folder.root, disk)
         self._folder_of_all, self._process = folder, process
 
     def _sync(self, descriptor: int) -> None:
@@ -133,8 +147,8 @@ class SteppedBlobs(FolderBlobs):
 class Both(RegistryDoor):
     """The registry for workers, who call, and for the Job service, which asks."""
 
-    def __init__(self, registry: RegistryService) -> None:
-        super().__init__(registry)
+    def __init__(self, registry: RegistryService, environments: Environments) -> None:
+        super().__init__(registry, environments)
         self.acknowledgements = registry.acknowledgements
 
 

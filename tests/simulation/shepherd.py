@@ -6,7 +6,6 @@ Source: rota/worker/shepherd/loop.py and herd.py, whose order of steps it follow
 import asyncio
 import random
 from collections.abc import Iterable
-from pathlib import Path
 
 from rota.worker.link import Link, ShepherdGone
 from rota.worker.shepherd.loop import ENDED_FILE
@@ -27,11 +26,16 @@ from rota.worker.shepherd.messages import (
     Stop,
     frame,
 )
+from simulation.disk import Folder
 from simulation.driver import Driver
 from simulation.execution import Execution
 from simulation.process import Clock, Process
 from simulation.watch import Watch
 
+WAKES_S = 1.0
+"""A shepherd that was frozen with its machine looks at its clock so soon after the thaw."""
+OUT_OF_ROOM = 74
+"""How a simulated job exits that cannot write what it made (sysexits.h: EX_IOERR)."""
 SOCKET_S = 0.0003
 """What is said takes so long to be heard."""
 DEATH_S = 0.03
@@ -89,8 +93,9 @@ class SimulatedLink(Link):
 class Shepherds:
     """The second process of a machine, started anew where there is none."""
 
-    def __init__(self, name: str, folder: Path, driver: Driver, clock: Clock, watch: Watch, seed: str) -> None:
-        self.name, self.folder, self.driver, self.clock, self.watch = name, folder, driver, clock, watch
+    def __init__(self, name: str, folder: Folder, driver: Driver, clock: Clock, watch: Watch, seed: str) -> None:
+        self.name, self.folder, self.driver, self.clock, self.watch = name, folder.root, driver, clock, watch
+        self.is_full = lambda: folder.is_full
         self.chance = random.Random(seed)  # noqa: S311  (a seeded simulation)
         self.trouble = 0.0
         """Chance that the machine cannot make a process."""
@@ -110,6 +115,16 @@ class Shepherds:
     def is_idle(self) -> bool:
         """No job's process is left, and no end to be told."""
         return not self.orphans and (self.present is None or self.present.is_idle)
+
+    def freeze(self) -> None:
+        """The whole machine stands still; its clock goes on."""
+        if self.present is not None:
+            self.present.freeze()
+
+    def thaw(self) -> None:
+        """Jobs go on where they were; the shepherd wakes within a second."""
+        if self.present is not None:
+            self.present.thaw()
 
     def kill(self, *, with_jobs: bool) -> None:
         """The shepherd is gone; its jobs with it where the whole machine is."""
@@ -134,6 +149,30 @@ class Shepherd:
         self._ended: dict[str, Ended] = {}
         self._link: SimulatedLink | None = None
         self._is_leaving = False
+        self._frozen_at: float | None = None
+        self._unheard: list[tuple[SimulatedLink, list[Command]]] = []
+
+    def freeze(self) -> None:
+        """Nothing is done any more, for now."""
+        self._frozen_at = self.driver.now
+        for job in self._jobs.values():
+            self._machine.watch.frozen(job)
+            for step in job.steps:
+                step.cancel()
+
+    def thaw(self) -> None:
+        """What was to be done is still to be done; deadlines are looked at first, within a second."""
+        frozen_at, self._frozen_at = self._frozen_at, None
+        if frozen_at is None:
+            return
+        for job in list(self._jobs.values()):
+            left = [step for step in job.steps if step.at > frozen_at and step.deed != self._watch_deadline]
+            job.steps = [self.driver.after(step.at - frozen_at, step.deed, *step.values) for step in left]
+            job.steps.append(self.driver.after(WAKES_S * self._machine.chance.random(), self._watch_deadline, job))
+            self._machine.watch.thawed(job, is_overdue=job.deadline <= self._now())
+        unheard, self._unheard = self._unheard, []
+        for link, commands in unheard:
+            self.obey(link, commands)
 
     @property
     def is_idle(self) -> bool:
@@ -169,8 +208,11 @@ class Shepherd:
             self._link.hear([])
         return list(self._jobs.values())
 
-    def obey(self, link: SimulatedLink, commands: Iterable[Command]) -> None:
+    def obey(self, link: SimulatedLink, commands: list[Command]) -> None:
         """What an agent said."""
+        if self._frozen_at is not None:
+            self._unheard.append((link, commands))
+            return
         if self.is_dead or link is not self._link:
             return
         for command in commands:
@@ -210,7 +252,7 @@ class Shepherd:
         if command.deadline <= self._now():
             self._tell(_unstarted(command, LEASE, self._wall()))
             return
-        job = Execution(command, self.driver, self._wall())
+        job = Execution(command, self.driver, self._wall(), self._machine.is_full)
         self._jobs[command.attempt_id] = job
         self._machine.watch.execution_begun(self._machine.name, job)
         last = len(job.plan.log_pieces)
@@ -228,8 +270,7 @@ class Shepherd:
             self._link.hear([Grown({job.start.attempt_id: job.log_size_bytes})])
 
     def _exit(self, job: Execution) -> None:
-        job.write_artifacts()
-        job.exit_code = job.plan.exit_code
+        job.exit_code = job.plan.exit_code if job.write_artifacts() else OUT_OF_ROOM
         self._over(job, "it exited")
 
     def _watch_deadline(self, job: Execution) -> None:

@@ -18,6 +18,10 @@ from simulation.execution import Execution
 from simulation.ledger import Ledger
 from simulation.trace import Trace
 
+OVERLAP_S = 1.1
+"""What is not promised away where a whole machine is frozen and thawed. Source: what-is-promised.md."""
+RENEWABLE_S = 10.0
+"""Whoever was answered so short a time before its credential ran out could have renewed it, had it asked."""
 ENDED_WITH_RESULT = frozenset({AttemptState.FINISHED, AttemptState.CANCELLED})
 
 
@@ -43,10 +47,12 @@ class Watch:
 
     def __init__(self, driver: Driver, trace: Trace) -> None:
         self.violation: Violation | None = None
-        self.ledger = Ledger(self.fail)
+        self.ledger = Ledger(self.fail, lambda: driver.now)
         self.runs: dict[str, Run] = {}
         self.running: dict[str, Run] = {}
         """By job."""
+        self._frozen: dict[str, Run] = {}
+        """By attempt: those that stand still, and those that went on so late that their job is given away."""
         self.server_lost_bytes = False
         """The server's power was cut: what was uploaded and not yet acknowledged may be gone."""
         self.is_recorded: Callable[[str], bool] = lambda _: False
@@ -56,6 +62,8 @@ class Watch:
         self.received: set[str] = set()
         self.shut_out: set[str] = set()
         """Machines whose present worker the registry takes for a former one."""
+        self._let_in_at: dict[str, float] = {}
+        self._renewals: dict[str, int] = {}
         self._acknowledged: set[tuple[str, str]] = set()
         self._driver, self._trace = driver, trace
 
@@ -88,6 +96,22 @@ class Watch:
                 self.fail("I-4 cancelled is not permitted", f"{machine} may start {attempt}, cancelled before it asked")
             self._acknowledged.add((machine, attempt))
 
+    def let_in(self, machine: str) -> None:
+        """The registry has answered a status."""
+        self.shut_out.discard(machine)
+        self._let_in_at[machine] = self._driver.now
+
+    def renewal(self, machine: str, *, is_answered: bool) -> None:
+        """It asks for a fresh credential, or was given one."""
+        self._renewals[machine] = 0 if is_answered else self._renewals.get(machine, 0) + 1
+
+    def turned_away(self, machine: str) -> None:
+        """The registry no longer takes its credential, which it did not renew in time."""
+        self._trace.note(machine, "turned away")
+        was_let_in = self._driver.now - self._let_in_at.get(machine, float("-inf")) < RENEWABLE_S
+        if was_let_in and self._renewals[machine] <= 1:
+            self.fail("I-6 nobody is shut out", f"{machine} did not renew its credential, though the registry answered")
+
     def execution_begun(self, machine: str, execution: Execution) -> None:
         """A job's process was made."""
         attempt, job = execution.start.attempt_id, execution.job_id
@@ -116,6 +140,32 @@ class Watch:
         if run is not None and run.execution is execution:
             del self.running[execution.job_id]
 
+    def frozen(self, execution: Execution) -> None:
+        """It stands still with its machine: as long as that lasts, it does nothing at all."""
+        execution.is_frozen = True
+        run = self.running.get(execution.job_id)
+        if run is not None and run.execution is execution:
+            self._frozen[execution.start.attempt_id] = self.running.pop(execution.job_id)
+
+    def thawed(self, execution: Execution, *, is_overdue: bool) -> None:
+        """It goes on. One whose time was over meanwhile may do so until the shepherd wakes, beside another."""
+        execution.is_frozen = False
+        if is_overdue:
+            self._driver.after(OVERLAP_S, self._goes_on, execution)
+        else:
+            self._goes_on(execution)
+
+    def _goes_on(self, execution: Execution) -> None:
+        """From here on it counts, unless it is over, or stands still once more."""
+        attempt, job = execution.start.attempt_id, execution.job_id
+        if execution.is_over or execution.is_frozen or attempt not in self._frozen:
+            return
+        run, other = self._frozen.pop(attempt), self.running.get(job)
+        if other is not None:
+            who = f"{other.machine} ({other.execution.start.attempt_id})"
+            self.fail("I-2 one execution at a time", f"{run.machine} goes on with {attempt}, {job} runs on {who}")
+        self.running[job] = run
+
     def end_told(self, machine: str, end: Ended) -> None:
         """The shepherd knows how it ended."""
         self._trace.note(machine, f"{end.attempt_id} ended: {end.reason} {end.exit_code}")
@@ -142,7 +192,9 @@ class Watch:
         for rejected in answer.rejected:
             kind = str(rejected.problem.get("type", "")).rpartition("/")[2]
             run = self.runs.get(rejected.attempt_id)
-            is_excused = rejected.attempt_id in self.received or (run is not None and run.is_cut_off)
+            known = self.ledger.attempts.get(rejected.attempt_id)
+            is_recorded = known is not None and known.digest is not None  # as true as this one: both are looked at
+            is_excused = is_recorded or (run is not None and run.is_cut_off)
             if kind == "conflict" and not self.server_lost_bytes and not is_excused:
                 self.fail("I-7 a true report is taken", f"{rejected.attempt_id}: {rejected.problem.get('detail')}")
 

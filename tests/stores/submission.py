@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from rota.jobs.graph import linked, named_ids
+from rota.jobs.queue_clock import QueueClock
 from rota.jobs.submit import Submitter, check_specs, new_jobs
 from rota.protocol.ids import JobId
 from rota.protocol.job import Job, Parts
@@ -32,7 +33,7 @@ async def offered(bench: Bench, *specs: Spec) -> Submission:
     known = await bench.store.known(named_ids(specs))
     ids = [JobId(WORLD.new_id()) for _ in specs]
     whole = linked(specs, ids, fields, known, None)
-    made = new_jobs(ids, whole, fields, Submitter("me", "default"), {"default": {}}, WORLD)
+    made = new_jobs(ids, whole, fields, Submitter("me", "default"), {"default": {}}, WORLD, QueueClock(WORLD))
     return await bench.store.submit(made, None)
 
 

@@ -19,6 +19,7 @@ OWNERS = {
         "submission",
         "attempt",
         "output",
+        "queue_clock",
         "queue_key",
         "turn",
         "submitter",

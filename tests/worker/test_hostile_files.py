@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import resource
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -112,6 +113,31 @@ async def test_a_full_disk_gives_jobs_back_instead_of_ending_them(
     assert (refused["attempt_id"], "No space left" in refused["reason"]) == (attempt, True)
     assert (await server.report(server.offer(script="true")))["result"]["exit_code"] == 0
     assert attempt not in server.finished
+
+
+async def test_a_machine_without_descriptors_gives_jobs_back_and_goes_on_when_it_has_some(
+    server: FakeServer, worker: WorkerProcess
+) -> None:
+    """Source: guarantees.md, F16."""
+    await server.report(server.offer("true"))
+    [shepherd] = worker.shepherds()
+    before = resource.prlimit(shepherd, resource.RLIMIT_NOFILE)
+    resource.prlimit(shepherd, resource.RLIMIT_NOFILE, (_lowest_free(shepherd), before[1]))
+    attempt = server.offer(script="true")
+    await server.until(lambda: server.named("refuse-job"))
+    resource.prlimit(shepherd, resource.RLIMIT_NOFILE, before)
+
+    [refused] = server.named("refuse-job")[0].body["attempts"]
+    assert (refused["attempt_id"], "Too many open files" in refused["reason"]) == (attempt, True)
+    assert (await server.report(server.offer(script="true")))["result"]["exit_code"] == 0
+    assert attempt not in server.finished
+    assert worker.shepherds() == [shepherd]
+
+
+def _lowest_free(pid: int) -> int:
+    """The number that the next file of that process would get."""
+    taken = {int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    return min(set(range(len(taken) + 1)) - taken)
 
 
 def _busy(_folder: Path) -> None:

@@ -1,5 +1,6 @@
 """A worker counts its starts, so that the server tells late words from new ones. Source: guarantees.md, F23."""
 
+import errno
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rota.protocol.incarnation import is_earlier
+from rota.worker.shepherd import reserve
 from rota.worker.starts import FILE_NAME, next_incarnation
 from rota.world import SystemWorld
 
@@ -52,3 +54,24 @@ def test_the_number_is_on_disk_before_it_is_used(tmp_path: Path) -> None:
 
     assert len(synced) == 2
     assert [file.name for file in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_two_starts_in_one_second_are_told_apart_though_the_count_cannot_be_kept(tmp_path: Path) -> None:
+    """Found by the simulation: the second was taken for the first, and the server shut it out for good."""
+    folder = tmp_path / "none"
+
+    assert is_earlier(next_incarnation(folder, At(1_000_000)), next_incarnation(folder, At(1_000_000.25)))
+
+
+def test_on_a_full_disk_the_count_takes_the_room_that_was_kept_back(tmp_path: Path) -> None:
+    """Source: guarantees.md, F34."""
+    assert reserve.keep(tmp_path)
+
+    def sync(_file: int) -> None:
+        if reserve.is_kept(tmp_path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    first = next_incarnation(tmp_path, At(1_000_000), sync)
+
+    assert not reserve.is_kept(tmp_path)
+    assert is_earlier(first, next_incarnation(tmp_path, At(500_000), sync))

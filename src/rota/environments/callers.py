@@ -27,7 +27,7 @@ class Callers:
     def __init__(self, store: EnvironmentStore, keys: SigningKeys, world: World) -> None:
         self._store, self._keys, self._world = store, keys, world
         self._credentials: dict[CredentialId, StoredCredential] = {}
-        self._proven: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()  # header's digest → caller, good until
+        self._proven: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()  # header's digest → caller, until when
 
     def forget(self, credential: CredentialId) -> None:
         """It was revoked or changed: look it up again."""
@@ -46,7 +46,7 @@ class Callers:
             raise Unauthenticated
         scheme, _, value = authorization.partition(" ")
         digest = hashlib.sha256(authorization.encode("utf-8", "surrogatepass")).digest()
-        now_s = self._world.now().timestamp()
+        now_s = self._world.monotonic()
         caller, until = self._proven.get(digest, (None, 0.0))
         if caller is None or until <= now_s:
             caller, until = await self._prove(scheme.lower(), value.strip(), now_s)
@@ -57,13 +57,15 @@ class Callers:
         return caller
 
     async def _prove(self, scheme: str, value: str, now_s: float) -> tuple[Caller, float]:
-        """The caller, and until when the proof may be remembered (seconds of the wall clock)."""
+        """The caller, and until when the proof may be remembered (monotonic seconds)."""
         if scheme == "basic":
             return await self._by_password(value), now_s + 3600
         if scheme != "bearer":
             raise Unauthenticated
         if is_jwt(value):
-            return self._keys.verify(value, now_s), now_s + 30  # looked at again: it may expire meanwhile
+            return self._keys.verify(
+                value, self._world.now().timestamp()
+            ), now_s + 30  # looked at again: it may expire meanwhile
         opaque = read_opaque(value)
         stored = None if opaque is None else await self._credential(opaque.credential_id)
         if opaque is None or stored is None or stored.kind is CallerKind.WORKER:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidClaimError, JoseError
 from joserfc.jwk import KeySet, OKPKey
 
 from rota.protocol.environment import Caller, CallerKind
@@ -111,6 +111,24 @@ class SigningKeys:
         return verify(token, self._verifying, now_s)
 
 
+class _OwnClaims(jwt.JWTClaimsRegistry):
+    """Of tokens that only our own keys make: when they were made is for people, and protects nothing.
+
+    A token "of the future" is one of before this clock was set back, and as good as it was. What bounds a stolen one is
+    `exp`, and that it can be revoked. Source: guarantees.md, F49; surrealdb/surrealdb#7491.
+    """
+
+    def validate_iat(self, value: object) -> None:
+        self._check_time("iat", value)
+
+    def validate_nbf(self, value: object) -> None:
+        self._check_time("nbf", value)
+
+    def _check_time(self, claim: str, value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InvalidClaimError(claim)
+
+
 def verify(token: str, keys: KeySet, now_s: float) -> Caller:
     """Whom the token names, by one fixed algorithm and the given keys alone. Raises Unauthenticated."""
     try:
@@ -118,7 +136,7 @@ def verify(token: str, keys: KeySet, now_s: float) -> Caller:
         if {"jwk", "jku", "x5u", "x5c", "crit"} & decoded.header.keys():
             raise Unauthenticated
         # Rule of RFC 8725: the algorithm, issuer and audience are ours to name, never the token's.
-        jwt.JWTClaimsRegistry(
+        _OwnClaims(
             now=int(now_s),
             leeway=LEEWAY_S,
             iss={"essential": True, "value": ISSUER},

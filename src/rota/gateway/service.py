@@ -19,7 +19,8 @@ from rota.protocol.problems import Forbidden, Problem, Unavailable
 from rota.protocol.refuse_job import Refusal, RefuseAccepted
 from rota.world import World
 
-_WATCH_S = 30.0
+_WATCH_S = 1.0
+"""How often the Job service hears that a gateway is there: while none is, it ends no lease."""
 _AGAIN_S = 1.0
 
 log = logging.getLogger(__name__)

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+from rota.jobs.contact import Contact
 from rota.jobs.follow import Changes
 from rota.jobs.leases import Leases
 from rota.jobs.queue import Queues, Served
@@ -26,11 +27,12 @@ class Assign:
         queues: Queues,
         reservations: Reservations,
         changes: Changes,
+        contact: Contact,
         world: World,
         reserve_after_s: float,
     ) -> None:
         self._store, self._leases, self._queues, self._reservations = store, leases, queues, reservations
-        self._changes, self._world, self._reserve_after_s = changes, world, reserve_after_s
+        self._changes, self._contact, self._world, self._reserve_after_s = changes, contact, world, reserve_after_s
         self._claiming: set[asyncio.Future[Claimed]] = set()
 
     async def give(self, ask: GetJobForWorker, lease_s: float) -> Given:
@@ -60,7 +62,7 @@ class Assign:
         claimed = await self._store.claim(claim)
         self._reservations.claimed(claim.worker_id, is_short=claimed.is_short)
         leased = [one for one in claimed.leased if not self._leases.is_deciding(one.attempt_id)]  # again, too late
-        now_s = self._world.monotonic()
+        now_s = self._contact.now_s()
         for one in leased:
             held = Held(
                 one.attempt_id, one.job_id, claim.worker_id, one.environment, AttemptState.ASSIGNED,

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
 
 import msgspec
 from msgspec import UNSET
@@ -61,7 +60,7 @@ class Desk:
         named = named_ids(specs)
         known = await self._store.known(named) if named else {}
         whole = linked(specs, ids, fields, known, caller.environment)
-        made = new_jobs(ids, whole, fields, by, shares, self._world)
+        made = new_jobs(ids, whole, fields, by, shares, self._world, self._jobs.queue_clock)
         repeatable = None if key is None else Repeatable(by.submitted_by, key, hashlib.sha256(body).hexdigest())
         submission = await self._store.submit(made, repeatable)
         if not submission.repeated:
@@ -132,8 +131,7 @@ class Desk:
             raise Conflict(f"Its environment `{found.environment}` is retired; no worker can run it.") from None
         if found.spec.deadline is not None and parse_timestamp(found.spec.deadline) <= self._world.now():
             raise Conflict("Its deadline has passed; submit it anew with another one.")
-        timeout_s = found.spec.queue_timeout_s
-        expires_at = None if timeout_s is None else timestamp(self._world.now() + timedelta(seconds=timeout_s))
+        expires_at = self._jobs.queue_clock.in_s(found.spec.queue_timeout_s)
         at = timestamp(self._world.now())
         if found.parts is not UNSET:
             outcomes = await self._store.retry_parts(job, expires_at, at, only_failed=only_failed)

@@ -141,13 +141,14 @@ class Doctor:
             registry_problem = problem.detail
         return msgspec.structs.replace(
             facts,
-            overdue=jobs.leases.overdue(self._world.monotonic() - OVERDUE_S),
+            overdue=jobs.leases.overdue(jobs.contact.now_s() - OVERDUE_S),
             stuck=jobs.leases.stuck,
             without_lease=without_lease,
             holders=holders,
             workers=workers,
             registry_problem=registry_problem,
             undecided=undecided,
+            gateway_silent_s=jobs.contact.silent_s if jobs.contact.follows_gateways else 0.0,
             ahead_s=self._ahead_s(),
         )
 
@@ -208,7 +209,7 @@ class Doctor:
         if self._jobs is None or not attempts:
             return 0
         leases = self._jobs.leases
-        over = set(leases.overdue(self._world.monotonic()))
+        over = set(leases.overdue(self._jobs.contact.now_s()))
         await self._jobs.lose([one for one in attempts if one in over or one not in leases], WHY)
         held = await self._holders()
         return len([attempt for attempt in attempts if attempt not in held])

@@ -18,6 +18,8 @@ EXAMPLES_MAX = 10
 SKEW_S_MAX = 5.0
 """Further apart two clocks are out of the ordinary; JWTs are good within 60 s."""
 NEVER_SEEN_S = 3600.0
+GATEWAY_SILENT_S = 5.0
+"""Each asks every second what arrives."""
 ORPHAN_S = 24 * 3600.0
 """A blob that no row refers to may be on its way to one until it is that old."""
 FREE_SHARE_MIN = 0.05
@@ -46,6 +48,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     holders: Mapping[AttemptId, WorkerId] = {}
     workers: Sequence[Worker] | None = None
     registry_problem: str | None = None
+    gateway_silent_s: float = 0.0
     undecided: Sequence[JobId] = ()
     ahead_s: Mapping[str, float] = {}
     missing: Sequence[RecordedBlob] = ()
@@ -56,7 +59,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 def examine(facts: Facts) -> list[Finding]:
     """What is out of the ordinary, the faults first."""
-    parts = (_databases, _disks, _clocks, _leases, _workers, _scheduler, _blobs, _backups)
+    parts = (_databases, _disks, _clocks, _leases, _gateways, _workers, _scheduler, _blobs, _backups)
     found = [finding for part in parts for finding in part(facts)]
     return sorted(found, key=lambda finding: finding.level is Level.NOTE)
 
@@ -139,6 +142,17 @@ def _leases(facts: Facts) -> list[Finding]:
              "--fix ends them; so does a restart of the server, after one lease.", fix=True),
         *_of(facts.without_holder, "job-without-holder", "Jobs that are assigned or running, and nobody holds them",
              "Something else wrote to the database. --fix lets the scheduler decide about them anew.", fix=True),
+    ]  # fmt: skip
+
+
+def _gateways(facts: Facts) -> list[Finding]:
+    if facts.gateway_silent_s <= GATEWAY_SILENT_S:
+        return []
+    return [
+        _finding(
+            "gateway-away", f"No gateway has been heard of for {facts.gateway_silent_s:.0f} s.",
+            "Start it (`rota server --only gateway`). Until then no job is given out, and no lease ends.",
+        )
     ]  # fmt: skip
 
 

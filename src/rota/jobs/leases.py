@@ -1,4 +1,4 @@
-"""Leases, by the monotonic clock of the one Job service that has the database open.
+"""Leases, by the clock of the one Job service that has the database open (`contact.py`).
 
 Only their end is recorded; so a heartbeat costs no write and no step of a wall clock ends a lease. After a restart
 each held attempt has one full lease again: nobody could renew it meanwhile.
@@ -24,26 +24,35 @@ BOOK_EVERY_S = 60.0
 
 
 class Lease:
-    """Who holds an attempt, and until when (monotonic seconds). A detached one has its detach timeout's end there."""
+    """Who holds an attempt, and until when (seconds of that clock). A detached one: the end of its detach timeout."""
 
     __slots__ = (
-        "appending", "booked_s", "cancel", "decided", "detached_at_s", "environment", "is_restored", "job_id", "keep_s",
-        "running", "until_s", "worker_id",
+        "appending", "booked_s", "cancel", "decided", "detached_at_s", "environment", "is_prolonged", "is_restored",
+        "job_id", "keep_s", "lease_s", "running", "until_s", "worker_id",
     )  # fmt: skip
 
-    def __init__(self, held: Held, until_s: float) -> None:
+    def __init__(self, held: Held, now_s: float, lease_s: float) -> None:
         self.worker_id: WorkerId = held.worker_id
         self.job_id: JobId = held.job_id
         self.environment = held.environment
         self.running = held.state is not AttemptState.ASSIGNED
         self.cancel = held.cancel_requested
         self.keep_s = held.keep_s
-        self.until_s = until_s
+        self.renew(now_s, lease_s)
         self.is_restored = False  # held before the server's start
         self.detached_at_s: float | None = None
         self.booked_s = 0.0
         self.decided: asyncio.Event | None = None  # set when a move of it that is on its way is recorded, or failed
         self.appending = asyncio.Lock()  # one piece after the other
+
+    def renew(self, now_s: float, lease_s: float) -> None:
+        """A whole lease from now on."""
+        self.lease_s, self.until_s, self.is_prolonged = lease_s, now_s + lease_s, False
+
+    def prolong(self, now_s: float) -> None:
+        """A whole lease from now on, though its worker was not heard of; once, until it is."""
+        if not self.is_prolonged:
+            self.until_s, self.is_prolonged = max(self.until_s, now_s + self.lease_s), True
 
     def is_over(self, now_s: float) -> bool:
         """Whether its time is, and nothing is being done about it."""
@@ -70,7 +79,7 @@ class Leases:
 
     def grant(self, held: Held, now_s: float, lease_s: float) -> None:
         """A worker holds it from now on, or is given it once more."""
-        lease = Lease(held, now_s + lease_s)
+        lease = Lease(held, now_s, lease_s)
         before = self._held.get(held.attempt_id)
         if before is not None:  # the same request asked again
             lease.cancel, lease.appending, lease.decided = before.cancel, before.appending, before.decided
@@ -152,12 +161,18 @@ class Leases:
                 self._held[attempt].detach(now_s, passed_s)
                 self._detached.add(attempt)
 
-    def come_back(self, attempt: AttemptId, until_s: float) -> None:
+    def come_back(self, attempt: AttemptId, now_s: float, lease_s: float) -> None:
         """Its worker is heard of again."""
         lease = self._held.get(attempt)
         if lease is not None:
-            lease.detached_at_s, lease.until_s = None, until_s
+            lease.detached_at_s = None
+            lease.renew(now_s, lease_s)
         self._detached.discard(attempt)
+
+    def prolong(self, now_s: float) -> None:
+        """Nobody could be renewed, and now can: whoever holds something has a whole lease to be heard of."""
+        for lease in self._held.values():
+            lease.prolong(now_s)
 
     def to_book(self, now_s: float) -> dict[AttemptId, float]:
         """For how long these have been detached, where that should be noted again."""

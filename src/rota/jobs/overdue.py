@@ -5,6 +5,7 @@ Source: guarantees.md, G2, G8, "Expiry is a recorded decision"; protocol.md, "St
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+from rota.jobs.contact import Contact
 from rota.jobs.leases import Lease, Leases
 from rota.protocol.ids import AttemptId, WorkerId
 from rota.protocol.participants import Fleet
@@ -24,16 +25,18 @@ class Overdue:
     """Ends leases, and renews them: never both at once, so that no worker is told of a lease that is gone."""
 
     def __init__(
-        self, store: JobStore, leases: Leases, world: World, note: Note, fleet: Callable[[], Fleet | None]
-    ) -> None:
-        self._store, self._leases, self._world, self._note, self._fleet = store, leases, world, note, fleet
+        self, store: JobStore, leases: Leases, contact: Contact, world: World, note: Note,
+        fleet: Callable[[], Fleet | None],
+    ) -> None:  # fmt: skip
+        self._store, self._leases, self._contact, self._world = store, leases, contact, world
+        self._note, self._fleet = note, fleet
 
     async def sweep(self) -> None:
         """End what ran out, once."""
-        now_s = self._world.monotonic()
+        now_s = self._contact.now_s()
         await self.lose(self._leases.overdue(now_s)[:SWEPT_MAX], RAN_OUT)
         await self.detach(self._leases.to_detach(now_s)[:SWEPT_MAX])
-        booked_s = self._leases.to_book(self._world.monotonic())
+        booked_s = self._leases.to_book(self._contact.now_s())
         if booked_s:
             await self._store.book(booked_s)
 
@@ -46,11 +49,11 @@ class Overdue:
             if lease.decided is not None or self._leases.of(worker, attempt) is not lease:
                 continue  # meanwhile
             if lease.detached_at_s is None:
-                lease.until_s = now_s + lease_s
+                lease.renew(now_s, lease_s)
                 return lease, lease_s
             with self._leases.deciding([attempt]):
                 back = await self._store.come_back(worker, [attempt], self._at())
-                self._leases.come_back(attempt, now_s + lease_s)
+                self._leases.come_back(attempt, now_s, lease_s)
                 self._note([attempt] if back[0].problem is not None else [], back)
         return None
 
@@ -71,9 +74,9 @@ class Overdue:
             doubtful = await self._start_acknowledged(attempts)
             sure = [attempt for attempt in attempts if attempt not in doubtful]
             outcomes = await self._store.detach(sure, self._at())
-            stuck = self._leases.put_off(sure, outcomes, self._world.monotonic())
+            stuck = self._leases.put_off(sure, outcomes, self._contact.now_s())
             problems = {one: outcome.problem for one, outcome in zip(sure, outcomes, strict=True)}
-            self._leases.detach([one for one in sure if problems[one] is None], self._world.monotonic())
+            self._leases.detach([one for one in sure if problems[one] is None], self._contact.now_s())
             self._note([], outcomes)
             gone = [one for one in sure if problems[one] is not None and one not in stuck]
             if gone:
@@ -81,7 +84,7 @@ class Overdue:
 
     async def _lose(self, attempts: Sequence[AttemptId], why: str) -> None:
         outcomes = await self._store.lose(attempts, self._at(), why)
-        stuck = self._leases.put_off(attempts, outcomes, self._world.monotonic())
+        stuck = self._leases.put_off(attempts, outcomes, self._contact.now_s())
         self._note(set(attempts) - stuck, outcomes)
 
     async def _start_acknowledged(self, attempts: Sequence[AttemptId]) -> set[AttemptId]:

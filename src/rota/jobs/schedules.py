@@ -195,8 +195,8 @@ class Schedules:
         told = dict(zip(SET_BY_SCHEDULE, (schedule.name, due_at or ""), strict=True))
         spec = msgspec.structs.replace(schedule.spec, env={**schedule.spec.env, **told})
         check_specs([spec], ["spec."])
-        ids = [JobId(self._world.new_id())]
-        jobs = new_jobs(ids, [spec], ["spec."], by, {place.name: place.shares}, self._world)
+        ids, shares = [JobId(self._world.new_id())], {place.name: place.shares}
+        jobs = new_jobs(ids, [spec], ["spec."], by, shares, self._world, self._jobs.queue_clock)
         hold = jobs[0].hold or Hold()
         if len(jobs) == 1 and hold.group_name is None:
             hold = msgspec.structs.replace(hold, group_name=GROUP + schedule.name, group_limit=1)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 from rota.jobs import finish
 from rota.jobs.assign import Assign
+from rota.jobs.contact import Contact
 from rota.jobs.deadlines import end_overdue
 from rota.jobs.follow import Changes
 from rota.jobs.leases import Lease, Leases
@@ -13,6 +14,7 @@ from rota.jobs.logs import LogSource
 from rota.jobs.overdue import SWEPT_MAX, Overdue
 from rota.jobs.porter import Porter
 from rota.jobs.queue import Arrived, Queues
+from rota.jobs.queue_clock import QueueClock
 from rota.jobs.reservations import Reservations
 from rota.jobs.retired import end_retired
 from rota.protocol.decide import Decision, Ended
@@ -54,17 +56,20 @@ class JobService:
         self._store, self._blobs, self._environments, self._world = store, blobs, environments, world
         self._log_size_bytes_max, self._artifact_size_bytes_max = log_size_bytes_max, artifact_size_bytes_max
         self._leases = self.leases = Leases()
+        self.contact = Contact(world, self._leases.prolong)
         self._undecided = asyncio.Event()
         self._undecided.set()
         self._closing = False
-        self.queues = Queues(store)
+        self.queues, self.queue_clock = Queues(store), QueueClock(world)
         self.arrived = Arrived(int(world.now().timestamp() * 1_000_000))
         self.changes = Changes()
         self.fleet: Fleet | None = None  # the registry, which needs this service before it can be named here
         self.porter = Porter(store, world, self.note)
-        self._overdue = Overdue(store, self._leases, world, self.note, lambda: self.fleet)
+        self._overdue = Overdue(store, self._leases, self.contact, world, self.note, lambda: self.fleet)
         self.reservations = Reservations(store, world, lambda: self.fleet, self.arrived.add)
-        self._assign = Assign(store, self._leases, self.queues, self.reservations, self.changes, world, reserve_after_s)
+        self._assign = Assign(
+            store, self._leases, self.queues, self.reservations, self.changes, self.contact, world, reserve_after_s
+        )
 
     async def start(self) -> None:
         """Every held attempt has a full lease again: while the service was away nobody could renew it.
@@ -72,8 +77,9 @@ class JobService:
         A detached one stays so, and the time that the service was away is not counted.
         """
         await self.queues.start()
+        await self.queue_clock.start(self._store)
         for held in await self._store.held():
-            self._leases.restore(held, self._world.monotonic(), await self._lease_s(held.environment))
+            self._leases.restore(held, self.contact.now_s(), await self._lease_s(held.environment))
 
     def close(self) -> None:
         """About to stop: who waits is answered now."""
@@ -83,9 +89,11 @@ class JobService:
         self.changes.close()
 
     async def get_job_for_worker(self, ask: GetJobForWorker) -> Given:
+        self.contact.heard()
         return await self._assign.give(ask, await self._lease_s(ask.worker.environment))
 
     async def arrivals(self, after: int, wait_s: float) -> Arrivals:
+        self.contact.heard()
         return await self.arrived.after(after, wait_s)
 
     async def refuse_job(self, worker: WorkerId, refusals: Sequence[Refusal]) -> RefuseAccepted:
@@ -113,7 +121,7 @@ class JobService:
         return JobFinishedReceived(received, [*rejected, *refused])
 
     async def heartbeat(self, worker: WorkerId, environment: str, attempts: Sequence[AttemptId]) -> Renewed:
-        now_s = self._world.monotonic()
+        now_s = self.contact.heard()
         lease_s = await self._lease_s(environment)
         lost: list[AttemptId] = []
         begun: list[AttemptId] = []
@@ -201,7 +209,7 @@ class JobService:
     async def sweep(self) -> None:
         """End what ran out, once."""
         await self._overdue.sweep()
-        expired = await self._store.expire(timestamp(self._world.now()), SWEPT_MAX)
+        expired = await self._store.expire(timestamp(self.queue_clock.now()), SWEPT_MAX)
         self.note([], [Outcome(job, JobState.EXPIRED) for job in expired])
         await end_overdue(self._store, timestamp(self._world.now()), self.cancel_requested, self.note)
         self.note([], await end_retired(self.queues, self._environments, self._store, SWEPT_MAX))

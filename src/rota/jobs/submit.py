@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import NamedTuple
 
 import msgspec
 
+from rota.jobs.queue_clock import QueueClock
 from rota.protocol.ids import JobId
 from rota.protocol.matrix import PARTS_MAX, parts
 from rota.protocol.moments import utc
@@ -46,6 +46,7 @@ def new_jobs(
     by: Submitter,
     shares: Mapping[str, Mapping[str, float]],
     world: World,
+    queue_clock: QueueClock,
 ) -> list[NewJob]:
     """The jobs to be, with these ids, arrays with their parts behind them; `shares` has each environment's.
 
@@ -67,7 +68,7 @@ def new_jobs(
             key,
             timestamp(now),
             by.submitted_by,
-            None if spec.queue_timeout_s is None else timestamp(now + timedelta(seconds=spec.queue_timeout_s)),
+            queue_clock.in_s(spec.queue_timeout_s),
             [_input(file.path, file.content) for file in spec.inputs if file.content is not None],
             _hold(spec, graph),
             tenant=by.tenant,

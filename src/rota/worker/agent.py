@@ -91,6 +91,8 @@ class Agent:
         hello = await self._link.connect()
         ended = {end.attempt_id: end for end in (*self._ended_on_disk(), *hello.ended)}
         spooled = self._spool.load()
+        if not self._spool.is_sure:  # then the shepherd remembers those, and they are kept anew
+            spooled = [report for report in spooled if report.attempt_id not in ended]
         soon = self._world.monotonic() + self._heartbeat_s
         notes = {one.attempt_id: one.note for one in hello.running}
         notes |= {attempt: end.note for attempt, end in ended.items()}

@@ -6,7 +6,6 @@ Source: protocol.md, "Registry: enrol"; threats.md, T19.
 import base64
 import binascii
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,7 +128,7 @@ class Credential:
         finally:
             self._is_renewing = False
         enrolled = msgspec.structs.replace(self.kept.enrolled, credential=credential)
-        self.kept = msgspec.structs.replace(self.kept, enrolled=enrolled, obtained_at=time.time())
+        self.kept = msgspec.structs.replace(self.kept, enrolled=enrolled, obtained_at=self._world.now().timestamp())
         try:
             save(self._folder, self.kept)
         except OSError as error:
@@ -137,7 +136,9 @@ class Credential:
 
     async def keep_fresh(self) -> None:
         """Renew before it expires, for as long as the worker lives: also while reports wait."""
-        age_s = max(0.0, time.time() - self.kept.obtained_at)
+        age_s = self._world.now().timestamp() - self.kept.obtained_at
+        if age_s < 0:  # the clock was set back: nobody knows how old it is
+            age_s = float("inf")
         backoff = Backoff(self._world)
         while (life := life_s(self.kept.enrolled.credential, self.kept.obtained_at)) is not None:
             await self._world.sleep(max(0.0, life * RENEW_AT - age_s))

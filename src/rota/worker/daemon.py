@@ -4,7 +4,6 @@ import asyncio
 import ctypes
 import os
 import signal
-import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -241,7 +240,8 @@ async def _enrol(options: WorkerOptions, world: World, calls: Calls) -> Kept:
                 say(f"{options.server_url} does not enrol this worker now ({explain(problem)}); trying until it does")
             await backoff.pause(problem)
         else:
-            kept = Kept(options.server_url, options.labels, enrolled, time.time(), options.name, options.slots, offered)
+            now_s = world.now().timestamp()
+            kept = Kept(options.server_url, options.labels, enrolled, now_s, options.name, options.slots, offered)
             save(options.work_dir, kept)
             return kept
 

@@ -31,6 +31,8 @@ class Spool:
         self._size_bytes: dict[AttemptId, int] = {}
         self._count = 0
         self._is_full = False
+        self.is_sure = True
+        """Whether what was loaded outlives a power cut."""
         self._turn = threading.Lock()  # one thread writes, another removes
 
     @property
@@ -56,8 +58,10 @@ class Spool:
             self._keep(path.name, batch)
             found += batch
             self._count = max(self._count, int(path.stem) if path.stem.isdigit() else 0)
-        with contextlib.suppress(OSError):  # a disk that fails now will say so when it is written to
+        try:
             self._sync()  # the agent before may have been killed before it could do so
+        except OSError:
+            self.is_sure = False
         return found
 
     def write(self, batch: list[Finished]) -> bool:

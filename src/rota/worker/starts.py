@@ -8,6 +8,7 @@ from pathlib import Path
 from rota.protocol.ids import Incarnation
 from rota.protocol.incarnation import NUMBER_MAX, numbered
 from rota.worker.say import say
+from rota.worker.shepherd import reserve
 from rota.world import World
 
 FILE_NAME = "starts"
@@ -16,11 +17,16 @@ FILE_NAME = "starts"
 def next_incarnation(folder: Path, world: World, sync: Callable[[int], None] = os.fsync) -> Incarnation:
     """A higher number than any start before: on disk before it is used.
 
-    Seconds of the wall clock are the least, so that a count that was lost with its file is passed all the same.
+    Milliseconds of the wall clock are the least, so that a count that was lost with its file is passed all the same.
     """
-    number = max(_last(folder) + 1, int(world.now().timestamp()))
+    number = max(_last(folder) + 1, int(world.now().timestamp() * 1000))
     try:
-        _keep(folder, number, sync)
+        try:
+            _keep(folder, number, sync)
+        except OSError:
+            if not reserve.give_up(folder):
+                raise
+            _keep(folder, number, sync)
     except OSError as error:
         say(f"the number of this start could not be kept in {folder / FILE_NAME} ({error.strerror})")
     return numbered(number, world.secret(10))

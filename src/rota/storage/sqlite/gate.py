@@ -4,7 +4,7 @@ It may wait for its needs, for a time, and for a seat: one in its concurrency gr
 Seats are taken at the gate and kept until the verdict, so that a job that is tried again stands in nobody's line.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import apsw
 
@@ -12,7 +12,7 @@ from rota.protocol.event import EventType
 from rota.protocol.ids import JobId
 from rota.protocol.placement import QueueKey
 from rota.protocol.states import JobState
-from rota.protocol.wire import parse_timestamp, timestamp
+from rota.protocol.wire import timestamp
 from rota.storage.sqlite.cancel_moves import cancel
 from rota.storage.sqlite.event_log import moved
 from rota.storage.sqlite.placement import read_key
@@ -40,7 +40,7 @@ def release(connection: apsw.Connection, job: JobId, now: str, turns: Turns | No
         _wake_by_rate(connection, job, now)
         return None
     moved(connection, EventType.JOB_QUEUED, job, now)
-    _, key, rank, has_rate, expires = row
+    _, key, rank, has_rate = row
     if rank is None:
         taken = turns or Turns(connection)
         taken.enter(job, now)
@@ -49,11 +49,6 @@ def release(connection: apsw.Connection, job: JobId, now: str, turns: Turns | No
     if has_rate:
         connection.execute(SQL["forget_starts"], {"job": job, "now": now})
         connection.execute(SQL["book_start"], {"job": job, "now": now})
-    if expires:
-        [timeout_s] = only(connection, SQL["expiry"], {"job": job})
-        expires_at = timestamp(parse_timestamp(now) + timedelta(seconds=timeout_s or 0))
-        if timeout_s is not None:
-            connection.execute(SQL["put_off_expiry"], {"job": job, "expires_at": expires_at})
     return Outcome(job, JobState.QUEUED, key_of(connection, key))
 
 

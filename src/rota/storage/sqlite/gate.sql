@@ -1,7 +1,8 @@
 -- name: release
 -- Into the queue, where nothing holds the job back any more. Its seats are taken by the same statement that counts them.
+-- What counts against its queue timeout is the time in the queue: it begins with the next sweep.
 -- A rate counts every release, also that of another try. An array is never queued: its parts are.
-UPDATE job SET state = 'queued', ready_at = NULL, seated = (group_name IS NOT NULL OR parallel_max IS NOT NULL)
+UPDATE job SET state = 'queued', ready_at = NULL, expires_at = iif(expires_at IS NULL, NULL, ''), seated = (group_name IS NOT NULL OR parallel_max IS NOT NULL)
  WHERE id = :job AND undecided = 0 AND unmet = 0 AND (ready_at IS NULL OR ready_at <= :now)
    AND (seated = 1
         OR ((group_name IS NULL OR group_limit > (
@@ -16,14 +17,7 @@ UPDATE job SET state = 'queued', ready_at = NULL, seated = (group_name IS NOT NU
             AND at_s > unixepoch(:now, 'subsec') - job.rate_per_s))
    AND parts_left IS NULL
    AND state IN ('waiting')
-RETURNING id, queue_key, rank, rate_count IS NOT NULL, expires_at IS NOT NULL;
-
--- name: expiry
--- What counts against its queue timeout is the time in the queue.
-SELECT spec ->> '$.queue_timeout_s' FROM job WHERE id = :job;
-
--- name: put_off_expiry
-UPDATE job SET expires_at = :expires_at WHERE id = :job;
+RETURNING id, queue_key, rank, rate_count IS NOT NULL;
 
 -- name: book_start
 INSERT INTO group_start (environment, group_name, at_s, job_id)

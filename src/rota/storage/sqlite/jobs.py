@@ -1,6 +1,7 @@
 """The Job service's store on SQLite: moves through the writer, questions through the reader."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import apsw
@@ -16,7 +17,7 @@ from rota.protocol.placement import QueueKey
 from rota.protocol.problems import Unavailable
 from rota.protocol.spec import Spec
 from rota.protocol.states import AttemptState, JobState, Verdict
-from rota.protocol.wire import encode, to_base64
+from rota.protocol.wire import encode, parse_timestamp, timestamp, to_base64
 from rota.storage.sqlite import array_moves as arrays
 from rota.storage.sqlite import cancel_moves as cancels
 from rota.storage.sqlite import decision_moves as decisions
@@ -111,8 +112,23 @@ class SqliteJobs:
         return await self._write(lambda connection: gate.release_due(connection, now, limit))
 
     async def expire(self, now: str, limit: int) -> list[JobId]:
-        due = {"now": now, "limit": limit}
-        return await self._write(lambda c: moved_all(c, EventType.JOB_EXPIRED, every(c, SQL["expire"], due), now))
+        def deed(connection: apsw.Connection) -> list[JobId]:
+            connection.execute(SQL["book_queue_clock"], {"now": now})
+            for job, timeout_s in every(connection, SQL["newly_queued"], {"limit": limit}):
+                expires_at = timestamp(parse_timestamp(now) + timedelta(seconds=timeout_s))
+                connection.execute(SQL["put_off_expiry"], {"job": job, "expires_at": expires_at})
+            expired = every(connection, SQL["expire"], {"now": now, "limit": limit})
+            return moved_all(connection, EventType.JOB_EXPIRED, expired)  # `now` is no time of day
+
+        return await self._write(deed)
+
+    async def queue_clock(self, first: str) -> str:
+        def deed(connection: apsw.Connection) -> str:
+            connection.execute(SQL["set_queue_clock"], {"at": first})
+            at: str = only(connection, SQL["queue_clock"], {})[0]
+            return at
+
+        return await self._write(deed)
 
     async def overdue(self, now: str, limit: int) -> list[Outcome]:
         late = self._rows_now("past_deadline", now=now, limit=limit)

@@ -177,9 +177,17 @@ UPDATE job SET state = 'waiting', verdict = NULL, decided_at = NULL, result = NU
    AND state IN ('finished', 'cancelled', 'expired', 'lost')
 RETURNING id;
 
+-- name: newly_queued
+-- Let in since the last sweep: their queue timeouts begin.
+SELECT id, spec ->> '$.queue_timeout_s' FROM job INDEXED BY job_expiry
+ WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at = '' LIMIT :limit;
+
+-- name: put_off_expiry
+UPDATE job SET expires_at = :expires_at WHERE id = :job;
+
 -- name: expire
 UPDATE job SET state = 'expired', undecided = 1, message = 'No worker took it within its queue timeout.'
- WHERE id IN (SELECT id FROM job WHERE state = 'queued' AND expires_at <= :now ORDER BY expires_at LIMIT :limit)
+ WHERE id IN (SELECT id FROM job WHERE state = 'queued' AND expires_at > '' AND expires_at <= :now ORDER BY expires_at LIMIT :limit)
    AND state IN ('queued')
 RETURNING id;
 
@@ -195,6 +203,18 @@ RETURNING id;
 
 -- name: tell_overdue
 UPDATE job SET message = 'It had not ended by its deadline.' WHERE id = :job;
+
+-- name: queue_clock
+SELECT at FROM queue_clock;
+
+-- name: set_queue_clock
+INSERT INTO queue_clock (id, at) VALUES (1, :at) ON CONFLICT DO NOTHING;
+
+-- name: book_queue_clock
+-- Ten seconds are what a restart of the server may forget; nothing is written where nobody waits for it.
+UPDATE queue_clock SET at = :now
+ WHERE (julianday(:now) - julianday(at)) * 86400 >= 10
+   AND EXISTS (SELECT 1 FROM job WHERE state = 'queued' AND expires_at IS NOT NULL);
 
 -- name: retire
 -- No worker can come for it any more.

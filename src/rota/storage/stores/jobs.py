@@ -42,6 +42,7 @@ class NewJob(msgspec.Struct, frozen=True):
     submitted_at: str
     submitted_by: str
     expires_at: str | None
+    """By the clock of queue timeouts."""
     inputs: list[NewInput] = []
     hold: Hold | None = None
     tenant: str = ""
@@ -223,7 +224,11 @@ class JobStore(Protocol):
         ...
 
     async def expire(self, now: str, limit: int) -> list[JobId]:
-        """Queued for longer than their queue timeout."""
+        """Queued for longer than their queue timeout, by the clock of queue timeouts, which is noted meanwhile."""
+        ...
+
+    async def queue_clock(self, first: str) -> str:
+        """What that clock was last noted to show; `first` where it never was."""
         ...
 
     async def overdue(self, now: str, limit: int) -> list[Outcome]:
