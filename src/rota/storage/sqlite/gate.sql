@@ -1,8 +1,9 @@
 -- name: release
 -- Into the queue, where nothing holds the job back any more. Its seats are taken by the same statement that counts them.
--- What counts against its queue timeout is the time in the queue: it begins with the next sweep.
+-- Its queue timeout begins with the next sweep; that of another try goes on.
 -- A rate counts every release, also that of another try. An array is never queued: its parts are.
-UPDATE job SET state = 'queued', ready_at = NULL, expires_at = iif(expires_at IS NULL, NULL, ''), seated = (group_name IS NOT NULL OR parallel_max IS NOT NULL)
+UPDATE job SET state = 'queued', expires_at = iif(expires_at IS NULL OR rank IS NOT NULL, expires_at, ''), ready_at = NULL,
+       seated = (group_name IS NOT NULL OR parallel_max IS NOT NULL)
  WHERE id = :job AND undecided = 0 AND unmet = 0 AND (ready_at IS NULL OR ready_at <= :now)
    AND (seated = 1
         OR ((group_name IS NULL OR group_limit > (
