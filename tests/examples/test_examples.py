@@ -11,6 +11,7 @@ PRINTED = {
     "hello.sh": ["hello from ", "the job's exit code was 3"],
     "files.sh": ["apple\npear\nquince"],
     "nightly.sh": ["tonight's build is not good:\n1 line is too long"],
+    "graph.sh": ["parts: 3 of 3 succeeded", "sum of squares: 14"],
     "hello.py": ["hello\n exit code 3"],
     "word_count.py": ["one.txt: 4 words; report.txt has 16 bytes", "in all 9 words"],
     "verdicts.py": ["small: succeeded, exit code 0", "large: failed, exit code 3"],

@@ -59,6 +59,9 @@ def test_the_whole_conversation(apart: Apart) -> None:
         base = f"/gateway/v1/attempts/{attempt}"
         assert apart.status(worker, "working", attempt) == 200
         assert http.get(f"{base}/inputs/in/a%20b").content == b"hello"
+        part = http.get(f"{base}/inputs/in/a%20b", headers={"Range": "bytes=1-2"})
+        assert (part.status_code, part.content) == (206, b"el")
+        refused(http.get(f"{base}/inputs/nothing"), 404, "not-found")
         assert worker.post("/gateway/v1/heartbeat", {"attempts": [attempt]}).json()["lost"] == []
         assert admin.get(f"/api/v1/jobs/{job}").json()["state"] == "running"
         assert http.patch(f"{base}/log", content=log, headers={"Upload-Offset": "0"}).status_code == 204

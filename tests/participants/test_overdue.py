@@ -170,7 +170,7 @@ async def test_an_offer_is_not_given_again_while_it_is_being_ended(house: House)
 
 async def test_an_offer_that_is_given_again_is_still_cancelled(house: House) -> None:
     offer = await house.offered(STOPPED, "r")
-    house.service.cancel_requested(await house.store.cancel(offer.job_id))
+    house.service.note([], [await house.store.cancel(offer.job_id)])
 
     again = await house.asked("r")
 

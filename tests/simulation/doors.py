@@ -158,7 +158,8 @@ class GatewayDoor:
 
     async def _bytes(self, call: Called, attempt: AttemptId, what: str, path: str | None) -> Reply:
         if what == "inputs":
-            return Reply(200, {}, await self._gateway.input(call.caller, attempt, path or ""))
+            content = await self._gateway.input(call.caller, attempt, path or "")
+            return Reply(200, {}, b"".join([piece async for piece in content.read(0, content.size_bytes)]))
         if call.method == "HEAD":
             stored = await self._gateway.upload_offset(call.caller, attempt, path)
         else:

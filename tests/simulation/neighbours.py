@@ -15,6 +15,7 @@ from rota.protocol.get_job import Arrivals, GetJobForWorker, Given
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
+from rota.protocol.participants import Content
 from rota.protocol.placement import WorkerFacts
 from rota.protocol.problems import NotFound, Unavailable
 from rota.protocol.refuse_job import Refusal, RefuseAccepted
@@ -118,8 +119,8 @@ class FarJob(Far):
         answer: int = await self.ask("offset", lambda job: job.upload_offset(worker, attempt, path), attempt)
         return answer
 
-    async def input(self, worker: WorkerId, attempt: AttemptId, path: str) -> bytes:
-        answer: bytes = await self.ask("input", lambda job: job.input(worker, attempt, path), attempt)
+    async def input(self, worker: WorkerId, attempt: AttemptId, path: str) -> Content:
+        answer: Content = await self.ask("input", lambda job: job.input(worker, attempt, path), attempt)
         return answer
 
     async def release(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> None:

@@ -3,10 +3,14 @@
 import random
 from dataclasses import dataclass, field
 
+import msgspec
+
 from rota.jobs.desk import Desk
+from rota.protocol.concurrency import Concurrency
 from rota.protocol.environment import Caller, CallerKind
 from rota.protocol.ids import CredentialId, JobId
 from rota.protocol.job import Job
+from rota.protocol.needs import Need, On
 from rota.protocol.problems import Conflict, Problem
 from rota.protocol.retry import Backoff, Retry, RetryReason, Rule
 from rota.protocol.spec import InputFile, Spec
@@ -111,7 +115,7 @@ def wishes(chance: random.Random, workers: int) -> list[Wish]:
     """What is asked of that many workers."""
     made: list[Wish] = []
     for number in range(chance.randint(3, 6) + workers // 4):
-        specs = [_spec(chance) for _ in range(chance.choice((1, 2, 3, workers)))]
+        specs = _together([_spec(chance) for _ in range(chance.choice((1, 2, 3, workers)))], number)
         cancel_at = [chance.random() * 8 for _ in range(chance.choice((0, 0, 1)))]
         retry_at = [chance.random() * 10 for _ in range(chance.choice((0, 0, 1)))]
         made.append(Wish(f"wish {number}", chance.random() * 15, specs, cancel_at, retry_at))
@@ -127,6 +131,19 @@ def _retry(chance: random.Random) -> Retry | None:
     refused = Rule(reasons=[RetryReason.REFUSED], delay_s=0.2, max=3)
     on = chance.choice((None, [failed], [failed, lost], [failed, refused]))
     return Retry(chance.randint(1, 4), on, chance.choice((None, backoff)))
+
+
+def _together(specs: list[Spec], number: int) -> list[Spec]:
+    """Of some submissions each job needs the one before, whatever becomes of it; those of others take turns."""
+    if number % 3 == 1:
+        turns = Concurrency(f"group {number}", limit=2)
+        return [msgspec.structs.replace(spec, concurrency=turns) for spec in specs]
+    if number % 3 == 2 and len(specs) <= 3:
+        names = [f"{number}.{place}" for place in range(len(specs))]
+        needs: list[list[str | Need]] = [[Need(job=name, on=On.ANY)] for name in names]
+        named = zip(specs, names, [[], *needs[:-1]], strict=True)
+        return [msgspec.structs.replace(spec, name=name, needs=needed) for spec, name, needed in named]
+    return specs
 
 
 def _spec(chance: random.Random) -> Spec:

@@ -3,7 +3,10 @@
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
+
+import apsw
 
 from rota.protocol.decide import Decision
 from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
@@ -13,10 +16,12 @@ from rota.protocol.spec import Spec
 from rota.protocol.states import AttemptState, JobState, Move, Verdict
 from rota.protocol.turns import WEIGHT
 from rota.protocol.wire import timestamp
+from rota.storage.sqlite import array_moves, need_moves
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.job_moves import LAPSES_MAX
 from rota.storage.stores.claims import Claim, Leased
-from rota.storage.stores.jobs import Hold, JobStore, NewJob, Outcome
+from rota.storage.stores.holds import Hold
+from rota.storage.stores.jobs import JobStore, NewJob, Outcome
 from rota.world import SystemWorld
 
 ANNA, BERT = WorkerId("anna"), WorkerId("bert")
@@ -124,6 +129,32 @@ class Bench:
             await self.store.decide([Decision(job, attempt, state, verdicts[move], "as said", 60.0)], NOW)
         elif move is Move.RETRY:
             await self.store.retry(job, None, NOW)
+        else:
+            await self.follow(move, job)
+
+    async def follow(self, move: Move, job: JobId) -> None:
+        """What became of other jobs moves this one: one that it needs, or a part of it."""
+        if move is Move.CANCEL_PARTS:
+            await self.rows(
+                "INSERT INTO job"
+                " (id, environment, state, spec, queue_key, priority, submitted_at, submitted_by, parts_left)"
+                " SELECT 'array', environment, 'waiting', spec, queue_key, 0, submitted_at, submitted_by, 1 FROM job"
+                " WHERE id = :job",
+                job=job,
+            )
+            await self.rows("UPDATE job SET parent_id = 'array' WHERE id = :job", job=job)
+        parts = {Move.CLOSE: 1, Move.CLOSE_CANCELLED: 1, Move.REOPEN: 0}.get(move)
+        put = {"parts": parts, "cancelled": move is Move.CLOSE_CANCELLED, "job": job}
+        await self.rows(
+            "UPDATE job SET undecided = 0, parts_left = :parts, cancel_requested = :cancelled WHERE id = :job", **put
+        )
+        deeds: dict[Move, Callable[[apsw.Connection], object]] = {
+            Move.CANCEL_PARTS: lambda connection: array_moves.cancel_parts(connection, JobId("array")),
+            Move.SKIP: lambda connection: need_moves.give_up(connection, job, "as said"),
+            Move.REOPEN: lambda connection: array_moves.reopen(connection, job, was_decided=True),
+        }
+        last = partial(array_moves.part_decided, parent=job, verdict=Verdict.SUCCEEDED, at=NOW)
+        await self.database.writer.run(deeds.get(move, last))
 
     async def let_in(self, job: JobId) -> None:
         """Its time has come, and it needs no word of the scheduler's."""

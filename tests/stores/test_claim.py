@@ -11,14 +11,17 @@ from rota.protocol.placement import QueueKey
 from rota.protocol.spec import Spec
 from rota.protocol.states import Move
 from rota.protocol.turns import Queued
+from rota.storage.sqlite.array_moves import SQL as ARRAYS
+from rota.storage.sqlite.cancel_moves import DEADLINES
 from rota.storage.sqlite.candidates import SQL as TURNS
 from rota.storage.sqlite.candidates import candidates
 from rota.storage.sqlite.gate import SQL as GATE
 from rota.storage.sqlite.job_moves import SQL as JOBS
+from rota.storage.sqlite.need_moves import SQL as NEEDS
 from rota.storage.sqlite.refusals import SQL as RETRIES
 from stores.bench import ANNA, BERT, KEY, NOW, Bench
 
-SQL = JOBS | GATE | RETRIES
+SQL = JOBS | GATE | NEEDS | ARRAYS | RETRIES | DEADLINES
 
 BESIDE_THE_MOVES = (
     "requested", "start_attempt", "refuse_attempt", "finish_attempt", "lose_attempt", "held", "attempt", "attempts",

@@ -35,6 +35,11 @@ TOLD = {
     Move.TRY_AGAIN: [EventType.JOB_RETRIED],
     Move.GIVE_UP: [EventType.JOB_LOST, EventType.JOB_DECIDED],
     Move.RETRY: [EventType.JOB_RETRIED, EventType.JOB_QUEUED],
+    Move.SKIP: [EventType.JOB_CANCELLED],
+    Move.CANCEL_PARTS: [EventType.JOB_CANCELLED],
+    Move.CLOSE: [EventType.JOB_FINISHED, EventType.JOB_DECIDED],
+    Move.CLOSE_CANCELLED: [EventType.JOB_CANCELLED, EventType.JOB_DECIDED],
+    Move.REOPEN: [EventType.JOB_RETRIED],
 }
 """What each move is told as. A new move is named here, and told."""
 

@@ -7,7 +7,7 @@ from rota.protocol.ids import JobId
 from rota.protocol.spec import Spec
 from rota.protocol.states import JobState, Verdict
 from rota.storage.sqlite.gate import SQL
-from rota.storage.stores.jobs import Hold
+from rota.storage.stores.holds import Hold
 from stores.bench import ANNA, NOW, Bench, report
 
 EARLIER, LATER = "2026-11-23T11:59:59.999999Z", "2026-11-23T12:00:00.000001Z"

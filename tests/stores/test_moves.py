@@ -9,13 +9,16 @@ from rota.protocol.job_finished import Reason
 from rota.protocol.problems import LeaseLost
 from rota.protocol.spec import Spec
 from rota.protocol.states import AttemptState, JobState, Move, Verdict
+from rota.storage.sqlite.array_moves import SQL as ARRAYS
+from rota.storage.sqlite.cancel_moves import DEADLINES
 from rota.storage.sqlite.gate import SQL as GATE
 from rota.storage.sqlite.job_moves import LAPSES_MAX
 from rota.storage.sqlite.job_moves import SQL as JOBS
+from rota.storage.sqlite.need_moves import SQL as NEEDS
 from rota.storage.sqlite.refusals import SQL as RETRIES
 from stores.bench import ANNA, BERT, NOW, Bench, report, slug
 
-SQL = JOBS | GATE | RETRIES
+SQL = JOBS | GATE | NEEDS | ARRAYS | RETRIES | DEADLINES
 GUARD = re.compile(r"\bstate IN \(([^)]*)\)\s*RETURNING")
 RUNNING_FIRST = {(Move.LAPSE, JobState.RUNNING): JobState.WAITING}
 """A lease that ran out is one message: of a job that ran it is LOSE, whatever was meant."""

@@ -23,6 +23,10 @@ OWNERS = {
         "queue_key",
         "turn",
         "submitter",
+        "need",
+        "job_reference",
+        "group_start",
+        "group_alarm",
         "schedule",
         "retried",
     },
@@ -33,7 +37,18 @@ OWNERS = {
     "tallies.sql": {"tally", "depth"},
 }
 LOOKED_AFTER = dict.fromkeys(
-    ("upkeep.sql", "gate.sql", "turns.sql", "placement.sql", "schedules.sql", "retries.sql", "standings.sql"),
+    (
+        "upkeep.sql",
+        "gate.sql",
+        "turns.sql",
+        "placement.sql",
+        "needs.sql",
+        "arrays.sql",
+        "schedules.sql",
+        "retries.sql",
+        "deadlines.sql",
+        "standings.sql",
+    ),
     "jobs.sql",
 )
 """Statements that look after another file's tables."""
@@ -75,20 +90,7 @@ def test_an_owners_statements_touch_its_own_tables_only(file: str) -> None:
 
 @pytest.mark.parametrize(
     ("file", "schema"),
-    [
-        ("jobs.sql", "jobs"),
-        ("environments.sql", "jobs"),
-        ("workers.sql", "registry"),
-        ("upkeep.sql", "jobs"),
-        ("gate.sql", "jobs"),
-        ("tallies.sql", "jobs"),
-        ("turns.sql", "jobs"),
-        ("placement.sql", "jobs"),
-        ("schedules.sql", "jobs"),
-        ("webhooks.sql", "jobs"),
-        ("retries.sql", "jobs"),
-        ("standings.sql", "jobs"),
-    ],
+    [*((file, "registry" if file == "workers.sql" else "jobs") for file in (*OWNERS, *LOOKED_AFTER))],
 )
 def test_every_statement_is_one_that_sqlite_takes_and_is_used(file: str, schema: str, tmp_path: Path) -> None:
     migrate(tmp_path / "x.db", schema)
@@ -96,7 +98,8 @@ def test_every_statement_is_one_that_sqlite_takes_and_is_used(file: str, schema:
     sources = "".join(path.read_text() for path in _python())
     for name, statement in load(PACKAGE, file).items():
         values = dict.fromkeys(re.findall(r":(\w+)", statement))
-        connection.execute(f"EXPLAIN {statement}", values).fetchall()
+        in_order = [None] * statement.count("?")
+        connection.execute(f"EXPLAIN {statement}", in_order or values).fetchall()
         assert f'"{name}"' in sources, name
     connection.close()
 

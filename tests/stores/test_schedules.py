@@ -14,7 +14,8 @@ from rota.protocol.spec import Spec
 from rota.protocol.states import JobState, Verdict
 from rota.storage.sqlite.jobs import _list_statement
 from rota.storage.sqlite.schedules import SQL, SqliteSchedules
-from rota.storage.stores.jobs import Hold, JobFilter, NewJob, Outcome, Repeatable
+from rota.storage.stores.holds import Hold
+from rota.storage.stores.jobs import JobFilter, NewJob, Outcome, Repeatable
 from rota.storage.stores.schedules import Run, StoredSchedule
 from stores.bench import ANNA, KEY, NOW, WORLD, Bench, report
 

@@ -27,7 +27,8 @@ from rota.storage.sqlite.lease_moves import lose
 from rota.storage.sqlite.placement import queue_key
 from rota.storage.sqlite.writer import connect
 from rota.storage.stores.claims import Claim
-from rota.storage.stores.jobs import Hold, NewJob
+from rota.storage.stores.holds import Hold
+from rota.storage.stores.jobs import NewJob
 from stores.bench import ANNA, NOW, ONE, WORLD
 
 _number = itertools.count()

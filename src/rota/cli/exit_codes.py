@@ -3,6 +3,8 @@
 import signal
 from enum import IntEnum
 
+from msgspec import UNSET
+
 from rota.protocol.job import Job
 from rota.protocol.job_finished import Reason, Result
 from rota.protocol.states import JobState, Verdict
@@ -15,7 +17,7 @@ class Code(IntEnum):
     """Those that are Rota's own; 1 to 119 are the job's."""
 
     OK = 0
-    NOT_ALL_SUCCEEDED = 1  # `wait` with several jobs
+    NOT_ALL_SUCCEEDED = 1  # `wait` with several jobs; an array of which a part did not succeed
     USAGE = 2  # nothing was asked of any server
     NOT_FOUND = 3
     NOT_ALLOWED = 4  # no token, or not for this
@@ -29,11 +31,13 @@ class Code(IntEnum):
 
 
 def of_job(job: Job) -> int:
-    """The code for one job that has ended: its command's own where it has one."""
+    """The code for one job that has ended: its command's own where it has one, of an array whether all succeeded."""
     if job.state is JobState.LOST:
         return Code.LOST
     if job.state is JobState.CANCELLED:
         return Code.CANCELLED
+    if job.parts is not UNSET:
+        return Code.OK if job.verdict is Verdict.SUCCEEDED else Code.NOT_ALL_SUCCEEDED
     if job.state is JobState.EXPIRED or job.result is None:
         return Code.NEVER_STARTED
     return of_result(job.result)

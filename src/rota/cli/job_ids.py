@@ -47,12 +47,15 @@ def plain(text: str) -> JobId | None:
 
 def newest(client: Client, text: str) -> list[JobId]:
     """Ids to look among, newest first."""
-    return [job.id for job in client.jobs(1 if text == LAST else SEARCHED_MAX)]
+    if text == LAST:  # an array, and not one of its parts
+        return [job.id for job in client.jobs(1, parts="false")]
+    return [job.id for job in client.jobs(SEARCHED_MAX)]
 
 
 async def newest_async(client: AsyncClient, text: str) -> list[JobId]:
     """The same, awaited."""
-    jobs: AsyncIterator[object] = client.jobs(1 if text == LAST else SEARCHED_MAX)
+    newest_one = client.jobs(1, parts="false")
+    jobs: AsyncIterator[object] = newest_one if text == LAST else client.jobs(SEARCHED_MAX)
     return [job.id async for job in jobs]  # type: ignore[attr-defined]
 
 

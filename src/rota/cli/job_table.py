@@ -3,6 +3,7 @@
 import shlex
 from datetime import datetime
 
+from rota.cli.array_words import part_words, parts_of, progress
 from rota.cli.exit_codes import Code, of_job
 from rota.cli.output import marked
 from rota.cli.quantities import say_duration
@@ -36,8 +37,9 @@ def place_of(job: Job) -> str:
 
 
 def what(job: Job) -> str:
-    """Its name, else what it runs, on one line."""
-    return what_runs(job.spec)
+    """What it runs, on one line; with how its parts fare, or which part it is."""
+    text, parts, part = what_runs(job.spec), parts_of(job), part_words(job)
+    return f"{text}  [{progress(parts)}]" if parts is not None else f"{text}  {part}".rstrip()
 
 
 def what_runs(spec: Spec) -> str:

@@ -4,6 +4,7 @@ import shlex
 
 import click
 
+from rota.cli.array_words import parts_of, progress
 from rota.cli.exit_codes import succeeded
 from rota.cli.output import BAD, GOOD
 from rota.cli.quantities import say_duration
@@ -24,6 +25,8 @@ def closing_line(job: Job) -> str:
     duration_s = run_time_s(job)
     if duration_s is not None:
         words += f" after {say_duration(duration_s)}"
+    if parts_of(job) is not None:
+        return words if good else f"{words}      again: rota retry --failed last      which: rota show last"
     if job.message and job.state is JobState.FINISHED:
         words += f" ({printable(job.message)})"
     return words if good else f"{words}      again: rota retry last      what happened: rota flow last"
@@ -43,6 +46,11 @@ def not_executable(job: Job) -> str | None:
 
 def how_it_ended(job: Job) -> str:
     """`exit 3`, `killed by SIGKILL`, `timed out`, `lost: …`."""
+    parts = parts_of(job)
+    if parts is not None:
+        if job.state is JobState.CANCELLED:
+            return f"cancelled: {printable(job.message)}" if job.message else "cancelled"
+        return progress(parts) if parts.failed else f"all {parts.total} parts succeeded"
     if job.state in {JobState.LOST, JobState.EXPIRED} or job.result is None:
         return f"{job.state}: {printable(job.message)}" if job.message else str(job.state)
     return in_words(job.result, job.message)

@@ -24,6 +24,7 @@ TOLD_MAX = 5
         "rota list",
         "rota list --state running --state queued",
         "rota list --verdict failed --since 2h",
+        "rota list --parent last                # the parts of an array",
         "rota list --schedule nightly",
         "rota cancel $(rota list -q --tag run=42)",
     ),
@@ -42,14 +43,24 @@ TOLD_MAX = 5
 @option("--tag", metavar="KEY=VALUE", help="Only with this tag.")
 @option("--schedule", metavar="NAME", help="Only runs of this schedule.")
 @option("--since", metavar="TIME", help="Only submitted after this: a time (RFC 3339), or how long ago (2h).")
+@option("--parent", metavar="ID", help="Only the parts of this array.")
+@option(
+    "--parts",
+    is_flag=True,
+    help="The parts of arrays too; without, an array is one line, unless --state or --verdict asks for something.",
+)
 @option("--limit", "-n", metavar="N", type=click.IntRange(1), default=LIMIT, help="At most so many.")
 @option("--quiet", "-q", is_flag=True, help="Print ids only.")
 @click.pass_obj
-def command(settings: Settings, /, *, states: tuple[str, ...], limit: int, quiet: bool, **filters: str | None) -> None:
+def command(
+    settings: Settings, /, *, states: tuple[str, ...], parts: bool, limit: int, quiet: bool, **filters: str | None
+) -> None:
     """List jobs, newest first.
 
     A table where a person looks; in a pipe nothing is cut off.
     """
+    from rota.cli.job_ids import find  # noqa: PLC0415  (start-up time)
+
     out = settings.output()
     given = {key: value for key, value in filters.items() if value is not None}
     if "tag" in given:
@@ -58,6 +69,10 @@ def command(settings: Settings, /, *, states: tuple[str, ...], limit: int, quiet
     if "since" in given:
         given["submitted_after"] = moment(given.pop("since"))
     with settings.client() as client:
+        if "parent" in given:
+            given["parent"] = find(client, given["parent"])
+        elif not parts and not states and "verdict" not in given:
+            given["parts"] = "false"
         jobs = [
             job.data
             for state in (states or [None])
@@ -76,7 +91,7 @@ def command(settings: Settings, /, *, states: tuple[str, ...], limit: int, quiet
         for job in [job for job in jobs if job.message and job.state not in ENDED][:TOLD_MAX]:
             out.say(f"  {job.id} {job.state}: {printable(job.message or '')}")
     else:
-        out.say("No jobs." if not given and not states else "No such jobs.")
+        out.say("No jobs." if not given.keys() - {"parts"} and not states else "No such jobs.")
 
 
 def moment(text: str) -> str:

@@ -11,11 +11,12 @@ from rota.cli.command import Command, option
 from rota.cli.context import Settings
 from rota.cli.exit_codes import Code
 from rota.cli.failure import Failure
+from rota.cli.graph_options import with_ids_async
 from rota.cli.outage import outage_option, outlasted
-from rota.cli.spec_options import SpecOptions, make_spec, spec_options
+from rota.cli.spec_options import WholeOptions, make_spec, spec_options
 
 if TYPE_CHECKING:
-    from rota.client import AsyncJob
+    from rota.client import AsyncClient, AsyncJob
 
 
 @click.command(
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
         "rota run --input data.csv --artifact sorted.csv --fetch . -- sort -o sorted.csv data.csv",
         "rota run --require gpu=yes --env STAGE=test --timeout 1h30m -- sh -c 'echo $STAGE'",
         "rota run -d -- sleep 60                # print the id and come back at once",
+        "rota run --array 1-100 --max-parallel 10 -- sh -c 'echo part $ROTA_ARRAY_INDEX'",
+        "rota run --matrix os=linux,mac --matrix mode=fast,safe -- sh -c 'echo $ROTA_MATRIX_OS $ROTA_MATRIX_MODE'",
     ),
 )
 @spec_options
@@ -77,7 +80,7 @@ def command(
         async with settings.async_client() as client:
             watch = Watch(client, out, on_interrupt)
             with Interrupts() as interrupts:
-                job = await watch.submitted(client.submit(**spec), interrupts)
+                job = await watch.submitted(submit(client, spec), interrupts)
                 submitted.append(job)
                 remember(client.endpoint.server, job.id)
                 if detach:
@@ -92,10 +95,17 @@ def command(
             return code
 
     try:
-        code = asyncio.run(submit_and_watch(make_spec(SpecOptions(**options), os.environ)))
+        code = asyncio.run(submit_and_watch(make_spec(WholeOptions(**options), os.environ)))
     except KeyboardInterrupt:
         raise interrupted(submitted[0].id if submitted else None) from None
     ctx.exit(code)
+
+
+async def submit(client: "AsyncClient", spec: dict[str, Any]) -> "AsyncJob":
+    """The job; others that the spec names are found first."""
+    from rota.cli.job_ids import find_async  # noqa: PLC0415  (start-up time)
+
+    return await client.submit(**await with_ids_async(spec, lambda text: find_async(client, text)))
 
 
 def interrupted(job_id: str | None) -> Failure:

@@ -11,7 +11,7 @@ from rota.cli.command import Command, DefaultGroup, option
 from rota.cli.context import Settings
 from rota.cli.quantities import Duration
 from rota.cli.schedule_words import row, say_next, write
-from rota.cli.spec_options import SpecOptions, make_spec, spec_options
+from rota.cli.spec_options import WholeOptions, make_spec, spec_options
 from rota.protocol.cron import cron_times, wrong_cron, wrong_zone
 from rota.protocol.schedule import TIMES_MAX, Missed, Overlap
 from rota.protocol.wire import timestamp
@@ -113,7 +113,7 @@ def create(
     at. The options about a job are those of `rota submit`.
     """
     out = settings.output()
-    spec = make_spec(SpecOptions(**options), os.environ)
+    spec = make_spec(WholeOptions(**options), os.environ)
     fields = when(cron, every, timezone=timezone, overlap=overlap, missed=missed)
     with settings.client() as client:
         made = client.schedules.create(schedule, spec, **fields)
@@ -192,7 +192,7 @@ def edit(
     out = settings.output()
     fields = when(cron, every, timezone=timezone, overlap=overlap, missed=missed)
     others = {name: value for name, value in options.items() if value and name != "environment"}
-    spec = make_spec(SpecOptions(**options), os.environ) if others else None
+    spec = make_spec(WholeOptions(**options), os.environ) if others else None
     if not fields and spec is None:
         raise click.UsageError("Say what is to be otherwise.", click.get_current_context())
     with settings.client() as client:

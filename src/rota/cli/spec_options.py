@@ -11,6 +11,7 @@ import click
 
 from rota.cli.command import option
 from rota.cli.door import is_text, legible
+from rota.cli.graph_options import GraphOptions, graph_fields, graph_options, referring_inputs
 from rota.cli.moments import Ahead
 from rota.cli.placement_options import placement_options, resources, wants
 from rota.cli.quantities import Duration
@@ -58,8 +59,14 @@ class SpecOptions:
     deadline: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class WholeOptions(SpecOptions, GraphOptions):
+    """With those that speak of other jobs."""
+
+
 def spec_options(function: F) -> F:
-    """Adds them to a command; they come as SpecOptions' arguments."""
+    """Adds them to a command; they come as WholeOptions' arguments."""
+    function = graph_options(function)
     for decorate in reversed(
         [
             click.argument("command", nargs=-1, type=click.UNPROCESSED),
@@ -96,7 +103,7 @@ def spec_options(function: F) -> F:
     return function
 
 
-def make_spec(options: SpecOptions, environ: Mapping[str, str]) -> dict[str, Any]:
+def make_spec(options: WholeOptions, environ: Mapping[str, str]) -> dict[str, Any]:
     """The spec, as protocol.md has it. Raises click.UsageError for what cannot be one."""
     if bool(options.command) == (options.script is not None):
         raise click.UsageError(
@@ -111,7 +118,7 @@ def make_spec(options: SpecOptions, environ: Mapping[str, str]) -> dict[str, Any
         "prefers": wants("--prefer", options.prefer),
         "resources": asked_resources(options),
         "env": pairs("--env", options.env, environ),
-        "inputs": [file for given in options.input for file in read_inputs(given)],
+        "inputs": [file for given in options.input for file in read_inputs(given)] + referring_inputs(options),
         "artifacts": list(options.artifact),
         "timeout_s": options.timeout,
         "grace_s": options.grace,
@@ -125,6 +132,7 @@ def make_spec(options: SpecOptions, environ: Mapping[str, str]) -> dict[str, Any
         "retry": retry_of(options.retries, options.retry_on, options.backoff),
         "success_exit_codes": codes_of(options.success_exit),
         "policy": options.policy,
+        **graph_fields(options),
     }
     return {field: value for field, value in spec.items() if value is not None and value not in ({}, [])}
 

@@ -9,6 +9,7 @@ from typing import Self
 
 import click
 
+from rota.cli.array_words import parts_of
 from rota.cli.exit_codes import Code, of_job
 from rota.cli.failure import Failure
 from rota.cli.job_words import closing_line, not_executable, uncollected
@@ -105,6 +106,8 @@ class Watch:
     async def to_its_end(self, job: AsyncJob, interrupts: Interrupts) -> int:
         """Show the log until the job has ended or is left; returns the exit code."""
         stream = job.follow(begun(job.data))
+        if (parts := parts_of(job.data)) is not None:
+            self.out.say(f"  {parts.total} parts      each: rota list --parent {job.id}")
         try:
             if not await self.show(job, stream, interrupts) or not await self.waited(job, interrupts):
                 self.out.complain(

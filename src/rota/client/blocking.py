@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequen
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, TypeVar, Unpack
+from typing import Any, BinaryIO, Literal, Self, TypeVar, Unpack
 
 from rota.client.background import Background
 from rota.client.blocking_events import Events
@@ -148,8 +148,8 @@ class Client(Places):
     def cancel(self, job_id: str) -> "Job":
         return self._held(self._run(self._client.cancel(job_id)))
 
-    def retry(self, job_id: str) -> "Job":
-        return self._held(self._run(self._client.retry(job_id)))
+    def retry(self, job_id: str, only: Literal["failed"] | None = None) -> "Job":
+        return self._held(self._run(self._client.retry(job_id, only)))
 
     def log(self, job_id: str, attempt: int | None = None) -> bytes:
         return self._run(self._client.log(job_id, attempt))
@@ -209,8 +209,8 @@ class Job(Snapshot):
         self.data = self._client.cancel(self.id).data
         return self
 
-    def retry(self) -> "Job":
-        self.data = self._client.retry(self.id).data
+    def retry(self, only: Literal["failed"] | None = None) -> "Job":
+        self.data = self._client.retry(self.id, only).data
         return self
 
     def log(self, attempt: int | None = None) -> bytes:

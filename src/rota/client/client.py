@@ -117,9 +117,12 @@ class AsyncClient:
         """Stop the job: at once where it waits, within a heartbeat where it runs. Raises Conflict once it has ended."""
         return AsyncJob(self, await self._jobs.cancel(job_id))
 
-    async def retry(self, job_id: str) -> AsyncJob:
-        """Run an ended job once more, as a new attempt. Raises Conflict where it has not ended."""
-        return AsyncJob(self, await self._jobs.retry(job_id))
+    async def retry(self, job_id: str, only: Literal["failed"] | None = None) -> AsyncJob:
+        """Run an ended job once more, as a new attempt; of an array every part, or `only` the failed ones.
+
+        Raises Conflict where it has not ended.
+        """
+        return AsyncJob(self, await self._jobs.retry(job_id, only))
 
     async def log(self, job_id: str, attempt: int | None = None) -> bytes:
         """What the job has written so far, stdout and stderr in order; of its newest attempt unless one is named."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rota.client.follow import LogStream
 from rota.protocol import job as protocol
@@ -87,9 +87,9 @@ class AsyncJob(Snapshot):
         self.data = (await self._client.cancel(self.id)).data
         return self
 
-    async def retry(self) -> "AsyncJob":
-        """Run it once more; returns itself."""
-        self.data = (await self._client.retry(self.id)).data
+    async def retry(self, only: Literal["failed"] | None = None) -> "AsyncJob":
+        """Run it once more, of an array every part or `only` the failed ones; returns itself."""
+        self.data = (await self._client.retry(self.id, only)).data
         return self
 
     async def log(self, attempt: int | None = None) -> bytes:

@@ -30,7 +30,7 @@ class SpecFields(TypedDict, total=False):
     prefers: Mapping[str, str | Sequence[str] | Mapping[str, Any]]
     resources: Mapping[str, int | float]
     env: Mapping[str, str]
-    inputs: Sequence[Mapping[str, str]]
+    inputs: Sequence[Mapping[str, Any]]
     artifacts: Sequence[str]
     executor: str
     timeout_s: float
@@ -40,6 +40,15 @@ class SpecFields(TypedDict, total=False):
     tags: Mapping[str, str]
     lease_policy: Literal["stop", "keep"]
     detach_timeout_s: float
+    needs: Sequence[str | Mapping[str, str]]
+    on_unmet: Literal["skip", "run", "cancel"]
+    concurrency: Mapping[str, Any]
+    array: int | str
+    matrix: Mapping[str, Sequence[str | int | bool]]
+    include: Sequence[Mapping[str, str | int | bool]]
+    exclude: Sequence[Mapping[str, str | int | bool]]
+    max_parallel: int
+    fail_fast: bool
     not_before: str
     deadline: str
     retry: Mapping[str, Any]
@@ -48,7 +57,10 @@ class SpecFields(TypedDict, total=False):
 
 
 class Filters(TypedDict, total=False):
-    """Which jobs a list holds: all that match every filter. `tag` is `KEY:VALUE`."""
+    """Which jobs a list holds: all that match every filter. `tag` is `KEY:VALUE`.
+
+    `parent` is an array, whose parts are wanted alone; `parts` "false" leaves parts of arrays out.
+    """
 
     state: str
     verdict: str
@@ -56,6 +68,8 @@ class Filters(TypedDict, total=False):
     name: str
     tag: str
     submitted_after: str
+    parent: str
+    parts: str
     schedule: str
 
 
@@ -161,7 +175,11 @@ class JobCalls:
         """Stop the job: at once where it waits, within a heartbeat where it runs. Raises Conflict once it has ended."""
         return await self.transport.ask(Call(method="POST", path=path_of(job_id, "/cancel")), protocol.Job)
 
-    async def retry(self, job_id: str) -> protocol.Job:
-        """Run an ended job once more, as a new attempt. Raises Conflict where it has not ended."""
-        call = Call(method="POST", path=path_of(job_id, "/retry"), repeatable=False)
+    async def retry(self, job_id: str, only: Literal["failed"] | None = None) -> protocol.Job:
+        """Run an ended job once more, as a new attempt. Raises Conflict where it has not ended.
+
+        Of an array every part is run, or `only` the failed ones.
+        """
+        params = {} if only is None else {"only": only}
+        call = Call(method="POST", path=path_of(job_id, "/retry"), params=params, repeatable=False)
         return await self.transport.ask(call, protocol.Job)

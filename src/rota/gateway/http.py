@@ -1,7 +1,7 @@
 """/gateway/v1: what workers call. Source: protocol.md, "Worker's side"."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect
@@ -75,12 +75,8 @@ class GatewayHttp:
 
     async def input(self, call: Call) -> Response:
         content = await self._gateway.input(call.caller, _attempt(call), check_path(call.part("path"), "path"))
-
-        async def read(start: int, end: int) -> AsyncIterator[bytes]:
-            yield content[start:end]
-
         wanted = call.request.headers.get("range")
-        return bytes_response(wanted, len(content), read, {}, "application/octet-stream")
+        return bytes_response(wanted, content.size_bytes, content.read, {}, "application/octet-stream")
 
 
 def _attempt(call: Call) -> AttemptId:

@@ -13,7 +13,7 @@ from rota.protocol.get_job import GetJob, GetJobForWorker, Offer
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation
 from rota.protocol.job_finished import Finished, JobFinishedReceived
-from rota.protocol.participants import Job
+from rota.protocol.participants import Content, Job
 from rota.protocol.placement import WorkerFacts
 from rota.protocol.problems import Forbidden, Problem, Unavailable
 from rota.protocol.refuse_job import Refusal, RefuseAccepted
@@ -88,7 +88,7 @@ class GatewayService:
         """How many bytes are stored."""
         return await self._job.upload_offset(_worker(caller).worker_id, attempt, path)
 
-    async def input(self, caller: Caller, attempt: AttemptId, path: str) -> bytes:
+    async def input(self, caller: Caller, attempt: AttemptId, path: str) -> Content:
         """An input's bytes."""
         return await self._job.input(_worker(caller).worker_id, attempt, path)
 

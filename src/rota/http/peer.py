@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
-from rota.protocol.problems import Unavailable, raised_again
+from rota.protocol.problems import Problem, Unavailable, raised_again
 from rota.protocol.wire import encode, read_answer
 
 T = TypeVar("T")
@@ -47,9 +47,19 @@ class Peer:
         """The same where the answer has no body."""
         await self._exchange(method, path, encode(body), {}, timeout_s)
 
-    async def fetch(self, path: str, timeout_s: float = TIMEOUT_S) -> bytes:
-        """The peer's answer as bytes."""
-        return (await self._exchange("GET", path, None, {}, timeout_s))[1]
+    async def pieces(self, path: str, headers: Mapping[str, str]) -> AsyncIterator[bytes]:
+        """The peer's answer as bytes, while they come. Raises its problem, or Unavailable where it breaks off."""
+        timeout = aiohttp.ClientTimeout(sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S)
+        try:
+            async with self._connected().get(
+                self._url + path, headers=self._known(headers), timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+                    raise self._problem(response.status, await response.read())
+                async for piece in response.content.iter_any():
+                    yield piece
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"{self._url} does not answer ({type(error).__name__}).") from error
 
     async def send(self, path: str, content: AsyncIterator[bytes], headers: Mapping[str, str], kind: type[T]) -> T:
         """Pass bytes on while they come."""
@@ -64,14 +74,15 @@ class Peer:
         headers: Mapping[str, str],
         timeout_s: float | None,
     ) -> tuple[int, bytes]:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
-            self._session = aiohttp.ClientSession(connector=connector)
-        known = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json", **headers}
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=TIMEOUT_S)
         try:
-            async with self._session.request(
-                method, self._url + path, data=content, headers=known, timeout=timeout, allow_redirects=False
+            async with self._connected().request(
+                method,
+                self._url + path,
+                data=content,
+                headers=self._known(headers),
+                timeout=timeout,
+                allow_redirects=False,
             ) as response:
                 body = await response.read()
                 self.ahead_s = _ahead_s(response.headers.get("Date"))
@@ -79,13 +90,26 @@ class Peer:
             raise Unavailable(f"{self._url} does not answer ({type(error).__name__}).") from error
         if response.status < HTTPStatus.MULTIPLE_CHOICES:
             return response.status, body
+        raise self._problem(response.status, body)
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
+            self._session = aiohttp.ClientSession(connector=connector)
+        return self._session
+
+    def _known(self, headers: Mapping[str, str]) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json", **headers}
+
+    def _problem(self, status: int, body: bytes) -> Problem:
+        """What it said no with; Unavailable where that is no word of Rota's, or a fault of its own."""
         try:
             problem = msgspec.json.decode(body, type=dict[str, Any])
         except msgspec.DecodeError:
             problem = {}
-        if not problem or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise Unavailable(f"{self._url} answered {response.status}.")
-        raise raised_again(problem)
+        if not problem or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Unavailable(f"{self._url} answered {status}.")
+        return raised_again(problem)
 
 
 def _ahead_s(date: str | None) -> float:

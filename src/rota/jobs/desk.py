@@ -5,11 +5,13 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from rota.jobs.flow import flow
+from rota.jobs.graph import linked, named_ids
 from rota.jobs.logs import Followed, LogEnd, LogPiece, LogSource, Ping, Switched
 from rota.jobs.service import JobService
-from rota.jobs.submit import Submitter, new_jobs
+from rota.jobs.submit import Submitter, check_specs, new_jobs
 from rota.jobs.tries import Begin, Tries, attempt_of
 from rota.protocol.environment import Caller, Environment
 from rota.protocol.flow import Flow
@@ -19,7 +21,7 @@ from rota.protocol.job import Artifact, Attempt, Job
 from rota.protocol.participants import Environments, Fleet
 from rota.protocol.problems import Conflict, Forbidden, InvalidRequest, NotFound, OffsetMismatch
 from rota.protocol.spec import ENVIRONMENT, Spec
-from rota.protocol.states import ENDED, HELD, AttemptState
+from rota.protocol.states import ENDED, HELD, AttemptState, Verdict
 from rota.protocol.wire import parse_timestamp, timestamp
 from rota.storage.stores.blobs import BlobStore
 from rota.storage.stores.jobs import JobFilter, JobStore, Output, Repeatable
@@ -56,8 +58,13 @@ class Desk:
             place = await self._environment(caller, spec.environment or default, f"{field}environment")
             shares[place.name] = place.shares
             self._jobs.policies.check(spec.policy, f"{field}policy")
+        check_specs(specs, fields)
         by = Submitter(str(caller.credential_id), default, caller.tenant or "")
-        made = new_jobs(specs, fields, by, shares, self._world, self._jobs.queue_clock)
+        ids = [JobId(self._world.new_id()) for _ in specs]
+        named = named_ids(specs)
+        known = await self._store.known(named) if named else {}
+        whole = linked(specs, ids, fields, known, caller.environment)
+        made = new_jobs(ids, whole, fields, by, shares, self._world, self._jobs.queue_clock)
         repeatable = None if key is None else Repeatable(by.submitted_by, key, hashlib.sha256(body).hexdigest())
         submission = await self._store.submit(made, repeatable)
         if not submission.repeated:
@@ -72,6 +79,7 @@ class Desk:
                 before = counts.get(id(job.key))
                 counts[id(job.key)] = Arrival(job.key, 1 if before is None else before.count + 1)
             self._jobs.arrived.add(counts.values())
+            self._jobs.note([], submission.outcomes)
         return await self._store.jobs_by_id(submission.job_ids)
 
     async def job(self, caller: Caller, job: JobId) -> Job:
@@ -109,16 +117,18 @@ class Desk:
 
     async def cancel(self, caller: Caller, job: JobId) -> Job:
         """Stop it: at once where no worker holds it, else with the worker's next heartbeat. Raises Conflict."""
-        await self.job(caller, job)
-        outcome = await self._store.cancel(job)
-        if outcome.problem is not None:
-            raise outcome.problem
-        self._jobs.cancel_requested(outcome)
-        self._jobs.note([], [outcome])
+        found = await self.job(caller, job)
+        outcomes = [await self._store.cancel(job)] if found.parts is UNSET else await self._store.cancel_parts(job)
+        if outcomes[0].problem is not None:
+            raise outcomes[0].problem
+        self._jobs.note([], outcomes)
         return await self.job(caller, job)
 
-    async def retry(self, caller: Caller, job: JobId) -> Job:
-        """Run it once more. Raises Conflict where it has not ended, or its environment is retired."""
+    async def retry(self, caller: Caller, job: JobId, *, only_failed: bool = False) -> Job:
+        """Run it once more; of an array all its parts, or those that failed.
+
+        Raises Conflict where it has not ended, or its environment is retired.
+        """
         found = await self.job(caller, job)
         try:
             await self._environments.environment(found.environment)
@@ -127,10 +137,16 @@ class Desk:
         if found.spec.deadline is not None and parse_timestamp(found.spec.deadline) <= self._world.now():
             raise Conflict("Its deadline has passed; submit it anew with another one.")
         expires_at = self._jobs.queue_clock.in_s(found.spec.queue_timeout_s)
-        outcome = await self._store.retry(job, expires_at, timestamp(self._world.now()))
-        if outcome.problem is not None:
-            raise outcome.problem
-        self._jobs.note([], [outcome])
+        at = timestamp(self._world.now())
+        if found.parts is not UNSET:
+            outcomes = await self._store.retry_parts(job, expires_at, at, only_failed=only_failed)
+        elif only_failed and found.verdict is not Verdict.FAILED:
+            raise Conflict("The job has not failed; it is not run again.")
+        else:
+            outcomes = await self._store.retry(job, expires_at, at)
+        if outcomes[0].problem is not None:
+            raise outcomes[0].problem
+        self._jobs.note([], outcomes)
         return await self.job(caller, job)
 
     async def log(self, caller: Caller, job: JobId, number: int | None) -> LogSource:

@@ -38,7 +38,10 @@ _FILTERS = {
     "schedule": "a schedule's name: its runs",
     "limit": f"1 to {LIST_MAX}",
     "cursor": "next_cursor of the page before",
+    "parent": "an array's id: its parts alone",
+    "parts": "false: no part of an array",
 }
+_RETRY = {"only": "failed: of an array, the parts that failed"}
 
 
 class JobsHttp:
@@ -65,7 +68,7 @@ class JobsHttp:
             Endpoint("GET", artifact, self.artifact, "one artifact", PEOPLE, None, bytes),
             Endpoint("GET", f"{one}/flow", self.flow, "the messages it really caused", PEOPLE, None, Flow),
             Endpoint("POST", f"{one}/cancel", self.cancel, "stop it", SUBMITTERS, None, Job),
-            Endpoint("POST", f"{one}/retry", self.retry, "run it once more", SUBMITTERS, None, Job),
+            Endpoint("POST", f"{one}/retry", self.retry, "run it once more", SUBMITTERS, None, Job, queries=_RETRY),
             Endpoint(
                 "GET",
                 workers,
@@ -91,7 +94,10 @@ class JobsHttp:
             return json_response(Submitted(made), 201)
         spec = read_request(body, SubmittedSpec, LATER)
         [job] = await self._desk.submit(call.caller, [spec], key, body, many=False)
-        whole = msgspec.structs.replace(job, spec=spec) if spec.inputs else job
+        inputs = [
+            file if file.reference is None else kept for file, kept in zip(spec.inputs, job.spec.inputs, strict=True)
+        ]
+        whole = msgspec.structs.replace(job, spec=msgspec.structs.replace(job.spec, inputs=inputs))
         return json_response(whole, 201, {"Location": f"/api/v1/jobs/{job.id}"})
 
     async def jobs(self, call: Call) -> JobList:
@@ -165,7 +171,10 @@ class JobsHttp:
         return await self._desk.cancel(call.caller, _job(call))
 
     async def retry(self, call: Call) -> Job:
-        return await self._desk.retry(call.caller, _job(call))
+        only = call.query(*_RETRY).get("only")
+        if only not in {None, "failed"}:
+            raise InvalidRequest.of("only", "is `failed`; left out, all is run again")
+        return await self._desk.retry(call.caller, _job(call), only_failed=only is not None)
 
     async def workers(self, call: Call) -> WorkerList:
         asked = call.query("environment").get("environment")
@@ -212,9 +221,12 @@ def _filter(call: Call) -> JobFilter:
         raise InvalidRequest.of("tag", "is key:value")
     state = JobState(given["state"]) if "state" in given else None
     limit = call.count("limit", 100, 1, LIST_MAX)
+    parts = given.get("parts", "true")
+    if parts not in {"true", "false"}:
+        raise InvalidRequest.of("parts", "is `true` (the default) or `false`")
     return JobFilter(
         limit, state, given.get("verdict"), given.get("environment"), given.get("name"), tags, submitted_after,
-        given.get("schedule"), before,
+        given.get("schedule"), before, given.get("parent"), parts == "true",
     )  # fmt: skip
 
 

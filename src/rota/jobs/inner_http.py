@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 from starlette.responses import Response
 
+from rota.http.ranges import bytes_response
 from rota.http.routes import SERVICES, Answered, Call, Endpoint
 from rota.jobs.service import JobService
 from rota.protocol.decide import Decisions, EndedJobs
@@ -94,6 +95,7 @@ class JobsInnerHttp:
             Endpoint("PATCH", upload, self.upload, "append", SERVICES, bytes, Offset, queries=whose),
             Endpoint("GET", upload, self.offset, "stored offset", SERVICES, None, Offset, queries=whose),
             Endpoint("GET", given, self.input, "an input", SERVICES, None, bytes, queries=whose),
+            Endpoint("GET", f"{given}-size", self.input_size, "its size", SERVICES, None, Offset, queries=whose),
             Endpoint("POST", f"{base}/release", self.release, "release", SERVICES, Release),
             Endpoint("POST", f"{base}/unstartable", self.unstartable, "not to start", SERVICES, ToStart, Unstartable),
             Endpoint("GET", f"{base}/ended", self.ended, "what ended", SERVICES, None, EndedJobs, queries=batch),
@@ -133,7 +135,12 @@ class JobsInnerHttp:
     async def input(self, call: Call) -> Response:
         path = call.request.query_params.get("path", "")
         content = await self._jobs.input(_worker(call), _attempt(call), path)
-        return Response(content, media_type="application/octet-stream")
+        wanted = call.request.headers.get("range")
+        return bytes_response(wanted, content.size_bytes, content.read, {}, "application/octet-stream")
+
+    async def input_size(self, call: Call) -> Offset:
+        path = call.request.query_params.get("path", "")
+        return Offset((await self._jobs.input(_worker(call), _attempt(call), path)).size_bytes)
 
     async def release(self, call: Call) -> Answered:
         asked = await call.body(Release)

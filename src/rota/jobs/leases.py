@@ -6,7 +6,7 @@ each held attempt has one full lease again: nobody could renew it meanwhile.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rota.protocol.ids import AttemptId, JobId, WorkerId
@@ -140,10 +140,10 @@ class Leases:
         silent = self.silent(attempts)
         return {a: worker for a, worker in silent.items() if self._held[a].is_restored and self._held[a].keep_s}
 
-    def cancel(self, job: JobId) -> None:
-        """Tell its worker with the next heartbeat."""
+    def cancel(self, jobs: Collection[JobId]) -> None:
+        """Tell their workers with the next heartbeat."""
         for lease in self._held.values():
-            if lease.job_id == job:
+            if lease.job_id in jobs:
                 lease.cancel = True
 
     def overdue(self, now_s: float) -> list[AttemptId]:

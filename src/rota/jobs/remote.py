@@ -10,12 +10,26 @@ from rota.protocol.get_job import Arrivals, GetJobForWorker, Given
 from rota.protocol.heartbeat import Renewed
 from rota.protocol.ids import AttemptId, Incarnation, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
+from rota.protocol.participants import Content
 from rota.protocol.policy import Announcement
 from rota.protocol.refuse_job import Refusal, RefuseAccepted
 
 _BASE = "/internal/v1"
 _GET_JOB_TIMEOUT_S = 5.0  # it never waits for work; a service that hangs must be noJob before the worker gives up
 _FINISH_TIMEOUT_S = 120.0  # the digest of what was uploaded is checked meanwhile
+
+
+class _RemoteContent:
+    """See `rota.protocol.participants.Content`."""
+
+    def __init__(self, peer: Peer, path: str, size_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self._peer, self._path = peer, path
+
+    async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        if start < end:
+            async for piece in self._peer.pieces(self._path, {"Range": f"bytes={start}-{end - 1}"}):
+                yield piece
 
 
 class RemoteJob:
@@ -54,8 +68,9 @@ class RemoteJob:
     async def upload_offset(self, worker: WorkerId, attempt: AttemptId, path: str | None) -> int:
         return (await self._peer.ask("GET", _bytes_of("upload", worker, attempt, path), Offset)).offset
 
-    async def input(self, worker: WorkerId, attempt: AttemptId, path: str) -> bytes:
-        return await self._peer.fetch(_bytes_of("input", worker, attempt, path))
+    async def input(self, worker: WorkerId, attempt: AttemptId, path: str) -> Content:
+        size = await self._peer.ask("GET", _bytes_of("input-size", worker, attempt, path), Offset)
+        return _RemoteContent(self._peer, _bytes_of("input", worker, attempt, path), size.offset)
 
     async def release(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> None:
         await self._peer.tell("POST", f"{_BASE}/release", Release(worker, incarnation, list(keep)))

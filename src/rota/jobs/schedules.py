@@ -10,7 +10,7 @@ from itertools import islice
 import msgspec
 
 from rota.jobs.service import JobService
-from rota.jobs.submit import Submitter, new_jobs
+from rota.jobs.submit import Submitter, check_specs, new_jobs
 from rota.protocol.environment import Caller, Environment
 from rota.protocol.fire import Due, Firing
 from rota.protocol.ids import JobId
@@ -27,7 +27,8 @@ from rota.protocol.schedule import (
 from rota.protocol.spec import ENVIRONMENT
 from rota.protocol.states import JobState
 from rota.protocol.wire import parse_timestamp, timestamp
-from rota.storage.stores.jobs import Hold, Outcome, Repeatable
+from rota.storage.stores.holds import Hold
+from rota.storage.stores.jobs import Outcome, Repeatable
 from rota.storage.stores.schedules import Run, ScheduleStore, StoredSchedule
 from rota.world import World
 
@@ -178,9 +179,6 @@ class Schedules:
         """What follows at once from what is recorded."""
         if any(outcome.state is JobState.QUEUED for outcome in outcomes):
             await self._jobs.queues.learn({id(job.key): job.key for run in runs for job in run.jobs}.values())
-        for outcome in outcomes:
-            if outcome.key is None:  # replaced
-                self._jobs.cancel_requested(outcome)
         self._jobs.note([], outcomes)
 
     async def _place(self, schedule: Schedule) -> Environment:
@@ -196,7 +194,9 @@ class Schedules:
         """A job to be: in the schedule's own group, so that at most one at a time is let in, unless it has another."""
         told = dict(zip(SET_BY_SCHEDULE, (schedule.name, due_at or ""), strict=True))
         spec = msgspec.structs.replace(schedule.spec, env={**schedule.spec.env, **told})
-        jobs = new_jobs([spec], ["spec."], by, {place.name: place.shares}, self._world, self._jobs.queue_clock)
+        check_specs([spec], ["spec."])
+        ids, shares = [JobId(self._world.new_id())], {place.name: place.shares}
+        jobs = new_jobs(ids, [spec], ["spec."], by, shares, self._world, self._jobs.queue_clock)
         hold = jobs[0].hold or Hold()
         if len(jobs) == 1 and hold.group_name is None:
             hold = msgspec.structs.replace(hold, group_name=GROUP + schedule.name, group_limit=1)

@@ -10,6 +10,7 @@ from rota.jobs.contact import Contact
 from rota.jobs.deadlines import end_overdue
 from rota.jobs.follow import Changes
 from rota.jobs.leases import Lease, Leases
+from rota.jobs.logs import LogSource
 from rota.jobs.overdue import SWEPT_MAX, Overdue
 from rota.jobs.policies import KnownPolicies
 from rota.jobs.porter import Porter
@@ -21,7 +22,7 @@ from rota.jobs.tails import with_tails
 from rota.protocol.decide import Decision, Ended
 from rota.protocol.get_job import Arrival, Arrivals, GetJobForWorker, Given
 from rota.protocol.heartbeat import Renewed
-from rota.protocol.ids import AttemptId, Incarnation, WorkerId
+from rota.protocol.ids import AttemptId, Incarnation, JobId, WorkerId
 from rota.protocol.job_finished import Finished, JobFinishedReceived
 from rota.protocol.participants import Environments, Fleet
 from rota.protocol.paths import check_path
@@ -35,6 +36,8 @@ from rota.storage.stores.jobs import JobStore, Outcome
 from rota.world import World
 
 PIECE_SIZE_BYTES = 1024 * 1024
+_STOPPED = frozenset({JobState.ASSIGNED, JobState.RUNNING, JobState.CANCELLED})
+"""Outcomes of a cancel: a worker that holds such a job hears of it with its next heartbeat."""
 LEASE_S = 30.0
 """For what still runs in an environment that was retired."""
 
@@ -167,12 +170,14 @@ class JobService:
         await self._held(worker, attempt)
         return await self._blobs.size(attempt, "" if path is None else check_path(path, "path"))
 
-    async def input(self, worker: WorkerId, attempt: AttemptId, path: str) -> bytes:
+    async def input(self, worker: WorkerId, attempt: AttemptId, path: str) -> LogSource:
         lease = await self._held(worker, attempt)
-        content = await self._store.input(lease.job_id, check_path(path, "path"))
-        if content is None:
+        found = await self._store.input(lease.job_id, check_path(path, "path"))
+        if found is None:
             raise NotFound("The job has no such input.")
-        return content
+        source = LogSource(found.size_bytes, self._blobs, found.attempt_id, found.path, found.content, found.sha256)
+        await source.hold()
+        return source
 
     async def release(self, worker: WorkerId, incarnation: Incarnation, keep: Sequence[AttemptId]) -> None:
         gone = await self._store.keep(worker, incarnation, keep)
@@ -219,6 +224,7 @@ class JobService:
         """What follows at once from moves that are recorded: leases end, gateways, followers and scheduler hear."""
         self.reservations.ended(self._leases.end(over))
         arrivals = []
+        stopped: set[JobId] = set()
         for outcome in outcomes:
             if outcome.state is JobState.QUEUED and outcome.key is not None:
                 arrivals.append(Arrival(outcome.key, 1))
@@ -227,14 +233,18 @@ class JobService:
                 self._undecided.set()
             elif outcome.state is not None:
                 self._undecided.set()
+            if outcome.state in _STOPPED and outcome.job_id is not None:
+                stopped.add(outcome.job_id)
             self.changes.tell(outcome.job_id)
+        if stopped:
+            self._leases.cancel(stopped)
         if arrivals:
             self.arrived.add(arrivals)
 
     def cancel_requested(self, outcome: Outcome) -> None:
         """The worker that holds it hears of it with its next heartbeat."""
         if outcome.job_id is not None:
-            self._leases.cancel(outcome.job_id)
+            self._leases.cancel({outcome.job_id})
 
     def _answered(
         self, attempts: Sequence[AttemptId], outcomes: Sequence[Outcome]

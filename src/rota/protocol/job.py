@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from rota.protocol.ids import AttemptId, JobId, WorkerId
 from rota.protocol.job_finished import Result, Uncollected
@@ -34,10 +34,28 @@ class Attempt(Answer, frozen=True):
     problems: list[Uncollected] = []
 
 
-class Job(Answer, frozen=True):
-    """`message` says why where the state alone does not (expired, lost, tried again, refused time and again).
+class Parts(Answer, frozen=True):
+    """How many parts an array has, how many of them are in each state, and how many have each verdict."""
 
-    `schedule` names the schedule that it is a run of, `due_at` the time that the run was due at.
+    total: int
+    waiting: int = 0
+    queued: int = 0
+    assigned: int = 0
+    running: int = 0
+    finished: int = 0
+    cancelled: int = 0
+    expired: int = 0
+    lost: int = 0
+    succeeded: int = 0
+    failed: int = 0
+
+
+class Job(Answer, frozen=True):
+    """`message` says why where the state alone does not: expired, lost, skipped, tried again, refused time and again.
+
+    `schedule` names the schedule that it is a run of, `due_at` the time that the run was due at. `parent_id` is the
+    array that the job is a part of. Of an array, `parts` counts its parts, and `children` are their ids, in their
+    order; lists of jobs leave `children` out.
     """
 
     id: JobId
@@ -52,6 +70,9 @@ class Job(Answer, frozen=True):
     message: str | None = None
     schedule: str | None = None
     due_at: Timestamp | None = None
+    parent_id: JobId | UnsetType = UNSET
+    parts: Parts | UnsetType = UNSET
+    children: list[JobId] | UnsetType = UNSET
 
     @property
     def is_over(self) -> bool:

@@ -22,6 +22,19 @@ from rota.protocol.webhook import ToSend, Tried
 from rota.protocol.worker import Worker
 
 
+class Content(Protocol):
+    """Stored bytes, read in pieces."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many there are."""
+        ...
+
+    def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """Those from `start` up to `end` (excluded). Raises Damaged, Unavailable."""
+        ...
+
+
 class Job(Protocol):
     """The Job service, as the gateway, the registry and the scheduler see it."""
 
@@ -61,7 +74,7 @@ class Job(Protocol):
         """How many bytes of it are stored. Raises NotFound, LeaseLost."""
         ...
 
-    async def input(self, worker: WorkerId, attempt: AttemptId, path: str) -> bytes:
+    async def input(self, worker: WorkerId, attempt: AttemptId, path: str) -> Content:
         """An input's bytes. Raises NotFound, LeaseLost."""
         ...
 

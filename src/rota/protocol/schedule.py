@@ -146,6 +146,15 @@ def check_schedule(
         for field in ("not_before", "deadline")
         if getattr(spec, field) is not None
     ]
+    if spec.needs:
+        wrong.append(("spec.needs", "names jobs that are, and the jobs of a schedule are to come; leave it out"))
+    if overlap is Overlap.QUEUE and (spec.has_parts or spec.concurrency is not None):
+        wrong.append(("overlap", "`queue` is not for an array, nor for jobs in a group of their own; write `skip`"))
+    wrong += [
+        (f"spec.inputs[{index}]", "is another job's, and the jobs of a schedule are many; send `content` instead")
+        for index, file in enumerate(spec.inputs)
+        if file.reference is not None
+    ]
     taken = [name for name in SET_BY_SCHEDULE if name in spec.env]
     wrong += [(f"spec.env.{name}", "is set by the schedule itself; take another name") for name in taken]
     errors = [FieldError(field, message) for field, message in wrong if message is not None]

@@ -1,12 +1,26 @@
 """What is submitted: one spec is one job. Source: protocol.md, "Spec"."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from rota.protocol.concurrency import Concurrency, SubmittedConcurrency
 from rota.protocol.conditions import SubmittedWanted, Wanted, wrong_wants
+from rota.protocol.matrix import wrong_parts
 from rota.protocol.moments import wrong_moments
+from rota.protocol.needs import (
+    ArtifactOf,
+    JobReference,
+    Need,
+    OnUnmet,
+    ResultOf,
+    SubmittedArtifactOf,
+    SubmittedNeed,
+    SubmittedResultOf,
+    wrong_needs,
+    wrong_reference,
+)
 from rota.protocol.paths import check_path
 from rota.protocol.problems import FieldError, InvalidRequest
 from rota.protocol.resources import Resources, wrong_resources
@@ -35,23 +49,29 @@ SPECS_MAX = 10_000
 _LATER = "is not supported by this server yet; leave it out"
 LATER = dict.fromkeys(
     (
-        "secrets", "image", "needs", "on_unmet", "concurrency", "matrix", "array", "include",
-        "exclude", "max_parallel",
+        "secrets", "image",
     ),
     _LATER,
 )  # fmt: skip
-LATER |= {
-    "url": "inputs from a URL are not supported by this server yet; send `content` instead",
-    "artifact": "inputs from another job are not supported by this server yet; send `content` instead",
-}
+LATER |= {"url": "inputs from a URL are not supported by this server yet; send `content` instead"}
 """Fields of the protocol that are not built yet: refused by name, never accepted and ignored."""
 
 
 class InputFile(Answer, frozen=True, omit_defaults=True):
-    """A file put into the job's folder before it starts. `content` is base64; lists and offers leave it out."""
+    """A file put into the job's folder before it starts. `content` is base64; lists and offers leave it out.
+
+    `artifact` and `result` are another job's, looked up when this one is let into its queue.
+    """
 
     path: str
     content: Base64 | None = None
+    artifact: ArtifactOf | None = None
+    result: ResultOf | None = None
+
+    @property
+    def reference(self) -> JobReference | None:
+        """The job that it comes from; None where it was sent along."""
+        return self.artifact or self.result
 
 
 class Spec(Answer, frozen=True, omit_defaults=True):
@@ -86,6 +106,21 @@ class Spec(Answer, frozen=True, omit_defaults=True):
         """Whether an end is not the job's before the scheduler has said so: another try may follow."""
         return self.retry is not None or self.policy is not None
 
+    needs: list[str | Need] = []
+    on_unmet: OnUnmet | None = None
+    concurrency: Concurrency | None = None
+    array: int | str | None = None
+    matrix: dict[str, list[Any]] | None = None
+    include: list[dict[str, Any]] = []
+    exclude: list[dict[str, Any]] = []
+    max_parallel: Annotated[int, Meta(ge=1)] | None = None
+    fail_fast: bool = False
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether it is an array or a matrix: one job with many parts."""
+        return self.array is not None or self.matrix is not None or bool(self.include)
+
     @property
     def keep_s(self) -> float:
         """How long after the end of its lease the job stays its worker's own; 0 where the worker stops it."""
@@ -97,6 +132,9 @@ class Spec(Answer, frozen=True, omit_defaults=True):
 class SubmittedInputFile(InputFile, frozen=True, forbid_unknown_fields=True):
     """The same, strict."""
 
+    artifact: SubmittedArtifactOf | None = None
+    result: SubmittedResultOf | None = None
+
 
 class SubmittedSpec(Spec, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The same, strict: an unknown field is refused."""
@@ -105,6 +143,8 @@ class SubmittedSpec(Spec, frozen=True, omit_defaults=True, forbid_unknown_fields
     prefers: Mapping[str, SubmittedWanted] = {}
     inputs: list[SubmittedInputFile] = []  # type: ignore[assignment]  # a list is never written to
     retry: SubmittedRetry | None = None
+    needs: list[str | SubmittedNeed] = []  # type: ignore[assignment]  # likewise
+    concurrency: SubmittedConcurrency | None = None
 
 
 class Input(Answer, frozen=True):
@@ -141,6 +181,7 @@ def _wrong(spec: Spec) -> list[tuple[str, str]]:
     wrong += [("tags", "holds an empty key")] if "" in spec.tags else []
     texts = {"command": spec.command or [], "script": [spec.script or ""], "env": [*spec.env, *spec.env.values()]}
     texts |= {"artifacts": spec.artifacts, "tags": [*spec.tags, *spec.tags.values()], "name": [spec.name or ""]}
+    texts |= {"concurrency.group": [spec.concurrency.group if spec.concurrency else ""]}
     wrong += [(field, "contains NUL, or is no valid text") for field, of in texts.items() if not all(map(_is_text, of))]
     wrong += [*wrong_wants(spec.requires, "requires"), *wrong_wants(spec.prefers, "prefers")]
     wrong += wrong_resources(spec.resources, "resources", is_asked=True)
@@ -149,7 +190,18 @@ def _wrong(spec: Spec) -> list[tuple[str, str]]:
     for index, pattern in enumerate(spec.artifacts):
         if not pattern or pattern.startswith("/") or ".." in pattern.split("/"):
             wrong.append((f"artifacts[{index}]", "is relative to the job's folder, without `..`, such as `out/**`"))
-    return [*wrong, *wrong_retry(spec.retry, spec.success_exit_codes), *_wrong_inputs(spec.inputs)]
+    retry_wrong = wrong_retry(spec.retry, spec.success_exit_codes)
+    return [*wrong, *retry_wrong, *_wrong_followers(spec), *_wrong_inputs(spec.inputs)]
+
+
+def _wrong_followers(spec: Spec) -> list[tuple[str, str]]:
+    """Of its needs, and of the parts that it is to have."""
+    has_references = any(file.reference is not None for file in spec.inputs)
+    wrong = wrong_needs(spec.needs, spec.on_unmet, has_references=has_references)
+    if not spec.has_parts:
+        only_parts = {"max_parallel": spec.max_parallel is not None, "fail_fast": spec.fail_fast}
+        wrong += [(field, "is for an `array` or a `matrix` alone") for field, given in only_parts.items() if given]
+    return [*wrong, *wrong_parts(spec.array, spec.matrix, spec.include, spec.exclude, spec.env)]
 
 
 def _wrong_inputs(inputs: list[InputFile]) -> list[tuple[str, str]]:
@@ -159,10 +211,17 @@ def _wrong_inputs(inputs: list[InputFile]) -> list[tuple[str, str]]:
         field = f"inputs[{index}]"
         try:
             check_path(file.path, f"{field}.path")
-            if file.content is None:
+            given = [kind for kind in ("content", "artifact", "result") if getattr(file, kind) is not None]
+            if not given:
                 wrong.append((f"{field}.content", "is missing; send the file as base64"))
-            else:
+            elif len(given) > 1:
+                wrong.append((f"{field}.{given[1]}", f"is given beside `{given[0]}`; a file comes from one of them"))
+            if file.content is not None:
                 from_base64(file.content, f"{field}.content")
+            if file.reference is not None:
+                wrong += wrong_reference(file.reference, f"{field}.{given[-1]}")
+            if file.artifact is not None:
+                check_path(file.artifact.path, f"{field}.artifact.path")
         except InvalidRequest as problem:
             wrong += [(e.field, e.message) for e in problem.extra["errors"]]
     folders = {file.path.rsplit("/", depth)[0] for file in inputs for depth in range(1, file.path.count("/") + 1)}

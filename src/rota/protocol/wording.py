@@ -94,11 +94,12 @@ def _type_at(kind: Any, path: str, *, is_key: bool) -> inspect.Type | None:  # n
 
 
 def _plain(found: inspect.Type | None) -> inspect.Type | None:
-    """Without what may be left out, and without its description."""
+    """Without what may be left out, and without its description; of several, the one that has fields."""
     if isinstance(found, inspect.Metadata):
         return _plain(found.type)
     if isinstance(found, inspect.UnionType):
-        return next((_plain(one) for one in found.types if not isinstance(one, inspect.NoneType)), None)
+        plain = [_plain(one) for one in found.types if not isinstance(one, inspect.NoneType)]
+        return next((one for one in plain if isinstance(one, inspect.StructType)), plain[0] if plain else None)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Cancel, as a deed for the writer: on a person's word, or because its time is over."""
+"""Cancel, as a deed for the writer: on a person's word, or because of what became of other jobs."""
 
 import apsw
 
@@ -12,14 +12,15 @@ from rota.storage.statements import load
 from rota.storage.stores.jobs import Outcome
 
 SQL = load(__package__, "jobs.sql")
+DEADLINES = load(__package__, "deadlines.sql")
 
 
-def cancel(connection: apsw.Connection, job: JobId) -> Outcome:
-    """End it where nobody holds it, or its holder is silent; else ask for it."""
-    if first(connection, SQL["cancel"], {"job": job}) is not None:
+def cancel(connection: apsw.Connection, job: JobId, message: str | None = None) -> Outcome:
+    """End it where nobody holds it, or its holder is silent; else ask for it. `message` says why, where people ask."""
+    if first(connection, SQL["cancel"], {"job": job, "message": message}) is not None:
         moved(connection, EventType.JOB_CANCELLED, job)
         return Outcome(job, JobState.CANCELLED)
-    requested = first(connection, SQL["request_cancel"], {"job": job})
+    requested = first(connection, SQL["request_cancel"], {"job": job, "message": message})
     if requested is not None:
         ended = abandoned(connection, first(connection, SQL["abandon"], {"job": job}))
         return Outcome(job, JobState.CANCELLED if ended else JobState(requested[0]))
@@ -28,12 +29,12 @@ def cancel(connection: apsw.Connection, job: JobId) -> Outcome:
 
 def overdue(connection: apsw.Connection, job: JobId) -> Outcome:
     """Its deadline has passed: what waits expires, what a worker holds is to be stopped."""
-    if first(connection, SQL["overdue"], {"job": job}) is not None:
+    if first(connection, DEADLINES["overdue"], {"job": job}) is not None:
         moved(connection, EventType.JOB_EXPIRED, job)
         return Outcome(job, JobState.EXPIRED)
     outcome = cancel(connection, job)
     if outcome.problem is None:
-        connection.execute(SQL["tell_overdue"], {"job": job})
+        connection.execute(DEADLINES["tell_overdue"], {"job": job})
     return outcome
 
 

@@ -49,7 +49,7 @@ def submitted(connection: apsw.Connection, jobs: Iterable[NewJob]) -> None:
     kind, states = EventType.JOB_SUBMITTED, (JobState.QUEUED, JobState.WAITING)
     record(
         connection,
-        *[NewEvent(kind, j.key.environment, j.id, j.submitted_at, states[j.hold is not None]) for j in jobs],
+        *[NewEvent(kind, j.key.environment, j.id, j.submitted_at, states[j.is_held]) for j in jobs],
     )
 
 

@@ -10,18 +10,21 @@ from rota.protocol.event import EventType
 from rota.protocol.ids import AttemptId, JobId, WorkerId
 from rota.protocol.job_finished import Finished, Reason
 from rota.protocol.problems import Conflict, InvalidRequest, LeaseLost, NotFound, Problem
-from rota.protocol.spec import Input, Spec
+from rota.protocol.spec import Spec
 from rota.protocol.states import HELD, AttemptState, JobState
 from rota.protocol.wire import encode, from_base64
 from rota.storage.sqlite.event_log import assigned, moved, over, running, submitted
-from rota.storage.sqlite.gate import key_of, release
+from rota.storage.sqlite.gate import key_of
+from rota.storage.sqlite.inputs import inputs_of
+from rota.storage.sqlite.need_moves import let_in
 from rota.storage.sqlite.placement import Choice, queue_key
 from rota.storage.sqlite.refusals import refused
 from rota.storage.sqlite.rows import every, first, only
 from rota.storage.sqlite.turns import Place, Turns, serve
 from rota.storage.statements import load
 from rota.storage.stores.claims import Claim, Claimed, Leased
-from rota.storage.stores.jobs import Hold, NewJob, Outcome, Repeatable, Submission
+from rota.storage.stores.holds import Hold
+from rota.storage.stores.jobs import NewJob, Outcome, Repeatable, Submission
 
 SQL = load(__package__, "jobs.sql")
 
@@ -44,20 +47,24 @@ def submit(connection: apsw.Connection, jobs: Sequence[NewJob], repeatable: Repe
         key = keys.get(id(job.key)) or keys.setdefault(id(job.key), queue_key(connection, job.key))
         _insert(connection, job, key, turns)
     submitted(connection, jobs)
-    waiting = [job.id for job in jobs if job.hold and release(connection, job.id, job.submitted_at, turns) is None]
+    outcomes = let_in(connection, jobs, turns)
     turns.keep()
-    ids = [job.id for job in jobs]
+    queued = {outcome.job_id for outcome in outcomes if outcome.state is JobState.QUEUED}
+    waiting = [job.id for job in jobs if job.is_held and job.id not in queued]
+    own = {job.id for job in jobs}
+    ids = [job.id for job in jobs if job.hold is None or job.hold.parent_id not in own]
     if repeatable is not None:
         row = msgspec.to_builtins(repeatable) | {"submitted_at": jobs[0].submitted_at}
         connection.execute(SQL["insert_submission"], row | {"job_ids": encode(ids).decode()})
-    return Submission(ids, waiting)
+    return Submission(ids, waiting, [outcome for outcome in outcomes if outcome.state is not JobState.QUEUED])
 
 
 def check_deadlines(jobs: Sequence[NewJob]) -> None:
     """Raise InvalidRequest where one has passed already; the repeat of an earlier submission is not looked at."""
-    for index, job in enumerate(jobs):
+    whole = [job for job in jobs if job.hold is None or job.hold.parent_id is None]
+    for index, job in enumerate(whole):
         if job.deadline_at is not None and job.deadline_at <= job.submitted_at:
-            field = f"jobs[{index}].deadline" if len(jobs) > 1 else "deadline"
+            field = f"jobs[{index}].deadline" if len(whole) > 1 else "deadline"
             raise InvalidRequest.of(field, f"has passed already: it is {job.submitted_at}")
 
 
@@ -84,14 +91,14 @@ def _insert(connection: apsw.Connection, job: NewJob, key: int, turns: Turns) ->
         "submitted_at": job.submitted_at,
         "submitted_by": job.submitted_by,
         "expires_at": job.expires_at,
-        "state": JobState.WAITING if job.hold else JobState.QUEUED,
+        "state": JobState.WAITING if job.is_held else JobState.QUEUED,
         "tenant": job.tenant,
         "weight": job.weight,
-        "rank": None if job.hold else turns.rank(place),
-        "queued_at": None if job.hold else job.submitted_at,
+        "rank": None if job.is_held else turns.rank(place),
+        "queued_at": None if job.is_held else job.submitted_at,
     }
     connection.execute(SQL["insert_job"], row | msgspec.structs.asdict(job.hold or _FREE))
-    if job.deadline_at is not None:
+    if job.deadline_at is not None and (job.hold is None or job.hold.parts_left is None):  # an array's is its parts'
         connection.execute(SQL["set_deadline"], {"job": job.id, "deadline_at": job.deadline_at})
     for tag, value in job.spec.tags.items():
         connection.execute(SQL["insert_tag"], {"tag": f"{tag}:{value}", "job": job.id})
@@ -141,8 +148,7 @@ def _leased(
     connection: apsw.Connection, attempt: AttemptId, job: JobId, number: int, environment: str, spec: str
 ) -> Leased:
     read = _spec.decode(spec)
-    inputs = [Input(*row) for row in every(connection, SQL["inputs"], {"job": job})] if read.inputs else []
-    return Leased(attempt, job, number, environment, read, inputs)
+    return Leased(attempt, job, number, environment, read, inputs_of(connection, job) if read.inputs else [])
 
 
 def start(connection: apsw.Connection, worker: WorkerId, attempts: Sequence[AttemptId]) -> None:

@@ -1,10 +1,12 @@
 """The Job service's store on SQLite: moves through the writer, questions through the reader."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import apsw
 import msgspec
+from msgspec import UNSET
 
 from rota.protocol.decide import Decision, Ended
 from rota.protocol.event import EventType
@@ -13,9 +15,10 @@ from rota.protocol.job import Artifact, Attempt, Job
 from rota.protocol.job_finished import Finished, Result, Uncollected
 from rota.protocol.placement import QueueKey
 from rota.protocol.problems import Unavailable
-from rota.protocol.spec import InputFile, Spec
+from rota.protocol.spec import Spec
 from rota.protocol.states import AttemptState, JobState, Verdict
-from rota.protocol.wire import to_base64
+from rota.protocol.wire import encode, parse_timestamp, timestamp, to_base64
+from rota.storage.sqlite import array_moves as arrays
 from rota.storage.sqlite import cancel_moves as cancels
 from rota.storage.sqlite import decision_moves as decisions
 from rota.storage.sqlite import gate, placement
@@ -24,10 +27,13 @@ from rota.storage.sqlite import lease_moves as leases
 from rota.storage.sqlite import retry_moves as retries
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.event_log import moved_all
+from rota.storage.sqlite.inputs import input_of
 from rota.storage.sqlite.job_moves import SQL
+from rota.storage.sqlite.need_moves import SQL as NEEDS
 from rota.storage.sqlite.refusals import SQL as RETRIES
 from rota.storage.sqlite.rows import apart, every, first, only
 from rota.storage.stores.claims import Claim, Claimed, Reservation
+from rota.storage.stores.holds import Known
 from rota.storage.stores.jobs import Held, JobFilter, NewJob, Outcome, Output, Released, Repeatable, Submission, Traced
 
 _spec = msgspec.json.Decoder(Spec)
@@ -95,8 +101,14 @@ class SqliteJobs:
     async def cancel(self, job: JobId) -> Outcome:
         return await self._write(lambda connection: cancels.cancel(connection, job))
 
-    async def retry(self, job: JobId, expires_at: str | None, at: str) -> Outcome:
+    async def cancel_parts(self, job: JobId) -> list[Outcome]:
+        return await self._write(lambda connection: arrays.cancel_parts(connection, job))
+
+    async def retry(self, job: JobId, expires_at: str | None, at: str) -> list[Outcome]:
         return await self._write(lambda connection: decisions.retry(connection, job, expires_at, at))
+
+    async def retry_parts(self, job: JobId, expires_at: str | None, at: str, *, only_failed: bool) -> list[Outcome]:
+        return await self._write(lambda c: decisions.retry_array(c, job, expires_at, at, only_failed=only_failed))
 
     async def release_due(self, now: str, limit: int) -> Released:
         return await self._write(lambda connection: gate.release_due(connection, now, limit))
@@ -107,6 +119,9 @@ class SqliteJobs:
     async def expire(self, now: str, limit: int) -> list[JobId]:
         def deed(connection: apsw.Connection) -> list[JobId]:
             connection.execute(SQL["book_queue_clock"], {"now": now})
+            for job, timeout_s in every(connection, SQL["newly_queued"], {"limit": limit}):
+                expires_at = timestamp(parse_timestamp(now) + timedelta(seconds=timeout_s))
+                connection.execute(SQL["put_off_expiry"], {"job": job, "expires_at": expires_at})
             expired = every(connection, SQL["expire"], {"now": now, "limit": limit})
             return moved_all(connection, EventType.JOB_EXPIRED, expired)  # `now` is no time of day
 
@@ -121,7 +136,7 @@ class SqliteJobs:
         return await self._write(deed)
 
     async def overdue(self, now: str, limit: int) -> list[Outcome]:
-        late = self._rows_now("past_deadline", now=now, limit=limit)
+        late = self._look(lambda c: every(c, cancels.DEADLINES["past_deadline"], {"now": now, "limit": limit}))
         return await self._write(lambda c: [cancels.overdue(c, row[0]) for row in late]) if late else []
 
     async def retire(self, environment: str, limit: int) -> list[JobId]:
@@ -149,18 +164,25 @@ class SqliteJobs:
     async def job(self, job: JobId) -> Job | None:
         def read(connection: apsw.Connection) -> Job | None:
             row = first(connection, SQL["job"], {"job": job})
-            return None if row is None else _job(connection, row)
+            return None if row is None else _whole(connection, _job(connection, row))
 
         found = self._look(read)
         if found is None or not found.spec.inputs:
             return found
-        content = {row[0]: row[1] for row in await self._rows("inputs_content", job=job)}
-        inputs = [InputFile(file.path, to_base64(content[file.path])) for file in found.spec.inputs]
+        owner = job if found.parent_id is UNSET else found.parent_id
+        content = {row[0]: to_base64(row[1]) for row in await self._rows("inputs_content", job=owner)}
+        inputs = [msgspec.structs.replace(file, content=content.get(file.path)) for file in found.spec.inputs]
         return msgspec.structs.replace(found, spec=msgspec.structs.replace(found.spec, inputs=inputs))
+
+    async def known(self, jobs: Sequence[JobId]) -> dict[JobId, Known]:
+        asked = {"jobs": encode(jobs).decode()}
+        rows = await self._read(lambda connection: every(connection, NEEDS["known"], asked))
+        return {job: Known(environment, bool(decided), bool(array)) for job, environment, decided, array in rows}
 
     async def jobs_by_id(self, jobs: Sequence[JobId]) -> list[Job]:
         def read(connection: apsw.Connection) -> list[Job]:
-            return [_job(connection, only(connection, SQL["job"], {"job": job})) for job in jobs]
+            found = [_job(connection, only(connection, SQL["job"], {"job": job})) for job in jobs]
+            return [_whole(connection, job) for job in found]
 
         return self._look(read) if len(jobs) == 1 else await self._read(read)
 
@@ -172,9 +194,8 @@ class SqliteJobs:
 
         return await self._read(read)
 
-    async def input(self, job: JobId, path: str) -> bytes | None:
-        rows = await self._rows("input", job=job, path=path)
-        return rows[0][0] if rows else None
+    async def input(self, job: JobId, path: str) -> Output | None:
+        return await self._read(lambda connection: input_of(connection, job, path))
 
     async def artifacts(self, attempt: AttemptId) -> list[Artifact]:
         return [Artifact(*row) for row in await self._rows("artifacts", attempt=attempt)]
@@ -207,7 +228,8 @@ def _result_of(text: str | None) -> Result | None:
 
 
 def _job(connection: apsw.Connection, row: tuple[Any, ...]) -> Job:
-    job, state, verdict, spec, submitted_at, submitted_by, result, environment, message, schedule, due_at = row
+    job, state, verdict, spec, submitted_at, submitted_by, result, environment, message, schedule, due_at, *array = row
+    parent, parts_left = array
     attempts = [
         Attempt(
             attempt, number, worker, AttemptState(attempt_state), assigned_at, started_at, finished_at,
@@ -219,8 +241,14 @@ def _job(connection: apsw.Connection, row: tuple[Any, ...]) -> Job:
     said = None if verdict is None else Verdict(verdict)
     return Job(
         job, JobState(state), said, _spec.decode(spec), submitted_at, submitted_by, _result_of(result), attempts,
-        environment, message, schedule, due_at,
+        environment, message, schedule, due_at, UNSET if parent is None else parent,
+        UNSET if parts_left is None else arrays.count_parts(connection, job),
     )  # fmt: skip
+
+
+def _whole(connection: apsw.Connection, job: Job) -> Job:
+    """With the ids of its parts, where it is an array."""
+    return job if job.parts is UNSET else msgspec.structs.replace(job, children=arrays.children(connection, job.id))
 
 
 def _list_statement(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
@@ -233,12 +261,15 @@ def _list_statement(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
         "schedule = :schedule": wanted.schedule,
         "submitted_at > :submitted_after": wanted.submitted_after,
         "id < :before": wanted.before,
+        "parent_id = :parent": wanted.parent,
     }
     given = {condition: value for condition, value in conditions.items() if value is not None}
     values: dict[str, Any] = {condition.rpartition(":")[2]: value for condition, value in given.items()}
     for index, tag in enumerate(wanted.tags):
         # Only our own numbered names are put into the statement; what people sent is bound.
         given[f"id IN (SELECT job_id FROM job_tag WHERE tag = :tag{index})"] = values[f"tag{index}"] = tag  # noqa: S608
+    if not wanted.parts:
+        given["parent_id IS NULL"] = ""
     where = f" WHERE {' AND '.join(given)}" if given else ""
     select = SQL["job"].partition(" WHERE ")[0]
     return f"{select}{where} ORDER BY id DESC LIMIT :limit", values | {"limit": wanted.limit}

@@ -13,9 +13,11 @@ SELECT environment, executor, demand FROM queue_key WHERE id = :key;
 
 -- name: insert_job
 INSERT INTO job (id, environment, name, state, spec, queue_key, priority, submitted_at, submitted_by, expires_at,
-                 unmet, ready_at, group_name, group_limit, parent_id, parallel_max, tenant, weight, rank, queued_at)
+                 unmet, ready_at, group_name, group_limit, parent_id, parallel_max, tenant, weight, rank, queued_at,
+                 parts_left, supersedes, rate_count, rate_per_s, graph_id)
 VALUES (:id, :environment, :name, :state, :spec, :queue_key, :priority, :submitted_at, :submitted_by, :expires_at,
-        :unmet, :ready_at, :group_name, :group_limit, :parent_id, :parallel_max, :tenant, :weight, :rank, :queued_at);
+        :unmet, :ready_at, :group_name, :group_limit, :parent_id, :parallel_max, :tenant, :weight, :rank, :queued_at,
+        :parts_left, :supersedes, :rate_count, :rate_per_s, :graph_id);
 
 -- name: set_deadline
 UPDATE job SET deadline_at = :deadline_at WHERE id = :job;
@@ -157,14 +159,14 @@ UPDATE attempt SET incarnation = :incarnation
  WHERE id = :attempt AND worker_id = :worker AND state IN ('assigned', 'running', 'detached');
 
 -- name: cancel
--- Nobody holds it: it ends here.
-UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1, message = NULL
- WHERE id = :job AND state IN ('waiting', 'queued')
+-- Nobody holds it: it ends here. An array ends with the last of its parts.
+UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1, message = :message
+ WHERE id = :job AND parts_left IS NULL AND state IN ('waiting', 'queued')
 RETURNING id;
 
 -- name: request_cancel
 -- Also where its result came first, and the scheduler may want another try.
-UPDATE job SET cancel_requested = 1, message = NULL
+UPDATE job SET cancel_requested = 1, message = :message
  WHERE id = :job AND (state IN ('assigned', 'running') OR (state = 'finished' AND undecided = 1 AND (
          json_extract(spec, '$.retry') IS NOT NULL OR json_extract(spec, '$.policy') IS NOT NULL)))
 RETURNING state;
@@ -174,29 +176,24 @@ RETURNING state;
 UPDATE job SET state = 'waiting', verdict = NULL, decided_at = NULL, result = NULL, message = NULL,
        cancel_requested = 0, undecided = 0, seated = 0, unmet = 0, ready_at = NULL, losses = 0, lapses = 0,
        refusals = 0, expires_at = :expires_at, rank = NULL, passed_over_at = NULL, reserved_by = NULL
- WHERE id = :job
+ WHERE id = :job AND parts_left IS NULL
    AND NOT EXISTS (SELECT 1 FROM attempt WHERE job_id = :job AND state IN ('running', 'detached'))
    AND state IN ('finished', 'cancelled', 'expired', 'lost')
 RETURNING id;
 
+-- name: newly_queued
+-- Let in since the last sweep: their queue timeouts begin.
+SELECT id, spec ->> '$.queue_timeout_s' FROM job INDEXED BY job_expiry
+ WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at = '' LIMIT :limit;
+
+-- name: put_off_expiry
+UPDATE job SET expires_at = :expires_at WHERE id = :job;
+
 -- name: expire
 UPDATE job SET state = 'expired', undecided = 1, message = 'No worker took it within its queue timeout.'
- WHERE id IN (SELECT id FROM job WHERE state = 'queued' AND expires_at <= :now ORDER BY expires_at LIMIT :limit)
+ WHERE id IN (SELECT id FROM job WHERE state = 'queued' AND expires_at > '' AND expires_at <= :now ORDER BY expires_at LIMIT :limit)
    AND state IN ('queued')
 RETURNING id;
-
--- name: past_deadline
-SELECT id FROM job INDEXED BY job_deadline
- WHERE deadline_at <= :now AND cancel_requested = 0 AND state IN ('waiting', 'queued', 'assigned', 'running')
- ORDER BY deadline_at LIMIT :limit;
-
--- name: overdue
-UPDATE job SET state = 'expired', undecided = 1, message = 'It had not started by its deadline.'
- WHERE id = :job AND state IN ('waiting', 'queued')
-RETURNING id;
-
--- name: tell_overdue
-UPDATE job SET message = 'It had not ended by its deadline.' WHERE id = :job;
 
 -- name: queue_clock
 SELECT at FROM queue_clock;
@@ -216,7 +213,8 @@ UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1, message
  WHERE id IN (
          SELECT id FROM job INDEXED BY job_queue
           WHERE queue_key IN (SELECT id FROM queue_key WHERE environment = :environment) AND state = 'queued'
-         UNION ALL SELECT id FROM job INDEXED BY job_state WHERE state = 'waiting' AND environment = :environment
+         UNION ALL SELECT id FROM job INDEXED BY job_state
+          WHERE state = 'waiting' AND environment = :environment AND parts_left IS NULL
          LIMIT :limit)
    AND state IN ('waiting', 'queued')
 RETURNING id;
@@ -254,12 +252,17 @@ SELECT a.id, a.job_id, a.worker_id, j.environment, a.state, j.cancel_requested, 
 SELECT state FROM job WHERE id = :job;
 
 -- name: job
-SELECT id, state, verdict, spec, submitted_at, submitted_by, result, environment, message, schedule, due_at
+SELECT id, state, verdict, spec, submitted_at, submitted_by, result, environment, message, schedule, due_at,
+       parent_id, parts_left
   FROM job WHERE id = :job;
 
 -- name: attempts
 SELECT id, number, worker_id, state, assigned_at, started_at, finished_at, result, problems
   FROM attempt WHERE job_id = :job ORDER BY id;
+
+-- name: inputs_of
+-- Whose inputs the job is given: the parts of an array share those of the array.
+SELECT coalesce(parent_id, id) FROM job WHERE id = :job;
 
 -- name: inputs
 SELECT path, size_bytes, sha256 FROM job_input WHERE job_id = :job ORDER BY path;
@@ -268,7 +271,7 @@ SELECT path, size_bytes, sha256 FROM job_input WHERE job_id = :job ORDER BY path
 SELECT path, content FROM job_input WHERE job_id = :job;
 
 -- name: input
-SELECT content FROM job_input WHERE job_id = :job AND path = :path;
+SELECT content, sha256 FROM job_input WHERE job_id = :job AND path = :path;
 
 -- name: artifacts
 SELECT path, size_bytes, sha256, mode FROM output WHERE attempt_id = :attempt AND path <> '' ORDER BY path;

@@ -36,8 +36,8 @@ SELECT id, pause_s FROM job INDEXED BY job_ready
 -- name: shorten_pause
 UPDATE job SET ready_at = :ready_at WHERE id = :job AND state = 'waiting' AND ready_at > :ready_at;
 
--- name: expires_at
-UPDATE job SET expires_at = :expires_at WHERE id = :job;
+-- name: expires_anew
+UPDATE job SET expires_at = '' WHERE id = :job AND expires_at IS NOT NULL;
 
 -- name: queue_key
 UPDATE job SET queue_key = :key WHERE id = :job;

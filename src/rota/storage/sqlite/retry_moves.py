@@ -33,7 +33,7 @@ def ended(row: tuple[Any, ...]) -> Ended:
     )  # fmt: skip
 
 
-def next_try(connection: apsw.Connection, decision: Decision, at: str) -> QueueKey | None:
+def next_try(connection: apsw.Connection, decision: Decision) -> QueueKey | None:
     """Note what the decision changes before the next try; returns the demand where that is another one."""
     row = only(connection, SQL["asked_for"], {"job": decision.job_id})
     expires_at, text, number, attempt, by_rule, moved = row
@@ -42,10 +42,8 @@ def next_try(connection: apsw.Connection, decision: Decision, at: str) -> QueueK
         return None
     spec = _spec.decode(text)
     if expires_at is not None and spec.queue_timeout_s is not None and attempt != AttemptState.REFUSED:
-        # It was executed meanwhile: its time in the queue begins anew.
-        queued_at = parse_timestamp(at) + timedelta(seconds=decision.delay_s)
-        expires = {"expires_at": timestamp(queued_at + timedelta(seconds=spec.queue_timeout_s))}
-        connection.execute(SQL["expires_at"], expires | {"job": decision.job_id})
+        # It was executed meanwhile: its time in the queue begins anew, with the sweep that finds it there.
+        connection.execute(SQL["expires_anew"], {"job": decision.job_id})
     key = None
     if is_other:
         before = key_of(connection, number)

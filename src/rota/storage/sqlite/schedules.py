@@ -14,6 +14,7 @@ from rota.protocol.spec import InputFile, Spec
 from rota.protocol.states import JobState, Verdict
 from rota.protocol.wire import encode
 from rota.storage.sqlite import job_moves as moves
+from rota.storage.sqlite.array_moves import cancel_parts
 from rota.storage.sqlite.cancel_moves import cancel
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.rows import Row, every, first, only
@@ -138,7 +139,7 @@ def _start(
         return f"A run was left out: {RUNS_MAX} of the schedule wait already."
     outcomes = []
     if overlap is Overlap.REPLACE:
-        ends = [cancel(connection, JobId(job)) for job, _ in before]
+        ends = [end for job, _ in before for end in _cancelled(connection, JobId(job))]
         outcomes += [end for end in ends if end.problem is None]  # what has ended already waits for its verdict
     waiting = set(moves.submit(connection, run.jobs, repeatable).waiting)
     own = run.jobs[0].id
@@ -146,6 +147,12 @@ def _start(
     connection.execute(SQL["count_run"], named | {"job": own})
     states = [JobState.WAITING if job.id in waiting else JobState.QUEUED for job in run.jobs]
     return [*outcomes, *(Outcome(job.id, state, job.key) for job, state in zip(run.jobs, states, strict=True))]
+
+
+def _cancelled(connection: apsw.Connection, job: JobId) -> list[Outcome]:
+    """The end of a run that is replaced; of an array, that of its parts."""
+    parts = cancel_parts(connection, job)
+    return parts if parts[0].problem is None else [cancel(connection, job)]
 
 
 def _row(stored: StoredSchedule) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rota.protocol.spec import Spec
 from rota.protocol.states import AttemptState, JobState
 from rota.protocol.turns import WEIGHT
 from rota.storage.stores.claims import Claim, Claimed, Reservation
+from rota.storage.stores.holds import Hold, Known, NewNeed, NewReference
 
 
 class NewInput(msgspec.Struct, frozen=True):
@@ -28,25 +29,11 @@ class NewInput(msgspec.Struct, frozen=True):
     content: bytes
 
 
-class Hold(msgspec.Struct, frozen=True):
-    """What a job waits for before it may enter its queue.
-
-    `unmet` needs; the time `ready_at`; a seat among `group_limit` of the group `group_name` in its environment, and one
-    among `parallel_max` of the parts of `parent_id`.
-    """
-
-    unmet: int = 0
-    ready_at: str | None = None
-    group_name: str | None = None
-    group_limit: int | None = None
-    parent_id: JobId | None = None
-    parallel_max: int | None = None
-
-
 class NewJob(msgspec.Struct, frozen=True):
     """A job to be; `spec` is without the inputs' content. `hold` None: it enters its queue at once.
 
-    `tenant` '': its submitter takes turns for itself. What has not ended at `deadline_at` is ended then.
+    The parts of an array come behind it, and have neither inputs nor needs of their own. `tenant` '': its submitter
+    takes turns for itself. What has not ended at `deadline_at` is ended then.
     """
 
     id: JobId
@@ -61,6 +48,13 @@ class NewJob(msgspec.Struct, frozen=True):
     tenant: str = ""
     weight: float = WEIGHT
     deadline_at: str | None = None
+    needs: list[NewNeed] = []
+    references: list[NewReference] = []
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it begins before the gate; else in its queue."""
+        return bool(self.references) or (self.hold is not None and self.hold.is_waiting)
 
 
 class Repeatable(msgspec.Struct, frozen=True):
@@ -74,11 +68,13 @@ class Repeatable(msgspec.Struct, frozen=True):
 class Submission(msgspec.Struct, frozen=True):
     """The ids in the order of the specs; `repeated` where an earlier submission had made them.
 
-    `waiting`: those of them that something holds back from their queues.
+    `waiting`: those of them, and of the parts of arrays, that something holds back from their queues. `outcomes`: what
+    else followed, such as jobs of the same group that were cancelled.
     """
 
     job_ids: list[JobId]
     waiting: list[JobId] = []
+    outcomes: list["Outcome"] = []
     repeated: bool = False
 
 
@@ -123,10 +119,12 @@ class JobFilter(msgspec.Struct, frozen=True):
     submitted_after: str | None = None
     schedule: str | None = None
     before: str | None = None
+    parent: str | None = None
+    parts: bool = True
 
 
 class Output(msgspec.Struct, frozen=True):
-    """A log (`path` '') or artifact of a finished attempt; `content` None: it is in the blob store."""
+    """A log (`path` ''), artifact or input; `content` None: it is in the blob store, with that attempt's."""
 
     attempt_id: AttemptId
     path: str
@@ -206,8 +204,19 @@ class JobStore(Protocol):
         """Cancelled at once where no worker holds or answers for it, else requested. A problem is in the outcome."""
         ...
 
-    async def retry(self, job: JobId, expires_at: str | None, at: str) -> Outcome:
-        """Through the gate once more; only what has ended can be, and what no worker may still execute."""
+    async def retry(self, job: JobId, expires_at: str | None, at: str) -> list[Outcome]:
+        """Through the gate once more; only what has ended can be, and what no worker may still execute.
+
+        The first outcome is the job's. Its needs are not asked again; the array that it is a part of is open again.
+        """
+        ...
+
+    async def cancel_parts(self, job: JobId) -> list[Outcome]:
+        """Cancel an array: each of its parts, all or none. The first outcome is the array's."""
+        ...
+
+    async def retry_parts(self, job: JobId, expires_at: str | None, at: str, *, only_failed: bool) -> list[Outcome]:
+        """An array's parts through the gate once more, all or none. The first outcome is the array's."""
         ...
 
     async def release_due(self, now: str, limit: int) -> Released:
@@ -239,7 +248,7 @@ class JobStore(Protocol):
         ...
 
     async def decide(self, decisions: Sequence[Decision], at: str) -> list[Outcome]:
-        """Each at most once; one that comes late changes nothing. A verdict lets in who waited for the job's seats."""
+        """Each at most once; one that comes late changes nothing. A verdict lets in who waited for it."""
         ...
 
     async def held(self) -> list[Held]:
@@ -254,6 +263,10 @@ class JobStore(Protocol):
         """One job with its attempts, its spec whole (with the inputs' content)."""
         ...
 
+    async def known(self, jobs: Sequence[JobId]) -> dict[JobId, Known]:
+        """Those of them that there are."""
+        ...
+
     async def jobs_by_id(self, jobs: Sequence[JobId]) -> list[Job]:
         """These, in this order; specs without the inputs' content."""
         ...
@@ -262,8 +275,8 @@ class JobStore(Protocol):
         """Newest first; specs without the inputs' content."""
         ...
 
-    async def input(self, job: JobId, path: str) -> bytes | None:
-        """One input's bytes."""
+    async def input(self, job: JobId, path: str) -> Output | None:
+        """One input, as it was sent along or as another job brought it."""
         ...
 
     async def artifacts(self, attempt: AttemptId) -> list[Artifact]:
