@@ -135,17 +135,21 @@ def test_its_place(line: Line, words: str) -> None:
 
 def test_what_the_gate_waits_for() -> None:
     in_12_s, tomorrow = timestamp(NOW + timedelta(seconds=12)), timestamp(NOW + timedelta(days=1))
-    group = held(
-        group_name="deploy", group_limit=1, holder_count=1, holders=[Neighbour(JobId("x"), "x", JobState.RUNNING)]
-    )
+    other = Neighbour(JobId("x"), "x", JobState.RUNNING)
+    group = held(group_name="deploy", group_limit=1, holder_count=1, holders=[other])
 
-    assert said(held(unmet=1)) == {"needs": "waits for the end of 1 other job"}
+    assert said(held(unmet=1, needed=[other])) == {"needs": "waits for job x (running)"}
+    assert said(held(parts_left=3)) == {"needs": "3 of its parts have no verdict yet"}
+    rate = {"group_name": "deploy", "group_limit": 9, "rate_count": 10, "rate_per_s": 60.0, "rate_opens_at": in_12_s}
+    assert said(held(**rate)) == {"limit": f"group deploy lets in 10 in 60 s; the next at {in_12_s}"}
     assert said(held(ready_at=tomorrow)) == {"not_before": f"not before {tomorrow}"}
     assert said(held(ready_at=in_12_s, tries=1, was_offered=True)) == {"backoff": "backoff, try 2 in 12 s"}
     assert said(held(ready_at=tomorrow, was_offered=True)) == {"backoff": f"backoff, try 1 at {tomorrow}"}
     assert said(held(is_undecided=True, tries=1)) == {"backoff": "the scheduler has not said yet what follows try 1"}
     assert said(group) == {"group": "group deploy is at its limit 1, behind job x (running)"}
-    assert said(held(parallel_max=4, parts_seated=4)) == {"limit": "4 parts of its array may run at once, and do"}
+    assert said(held(parallel_max=4, parts_seated=4)) == {
+        "limit": "max_parallel of its array is 4, and so many parts are queued or run"
+    }
 
 
 def test_an_end_on_which_the_scheduler_has_not_spoken_waits_for_its_word() -> None:
@@ -225,6 +229,37 @@ def test_a_job_that_waits_for_its_time_is_told_which(place: Place) -> None:
     job = place.submit(not_before=at)
 
     assert why(place, job)["reasons"] == [{"code": "not_before", "message": f"not before {at}", "at": at}]
+
+
+def test_a_job_that_needs_another_is_told_which(place: Place) -> None:
+    needed = place.submit(name="build")
+    job = place.submit(needs=[needed])
+
+    assert why(place, job) == {
+        "state": "waiting",
+        "reasons": [{"code": "needs", "message": "waits for job build (queued)", "job_ids": [needed]}],
+    }
+
+
+def test_a_job_of_a_full_group_is_told_behind_whom(place: Place) -> None:
+    first, second = (place.submit(concurrency={"group": "deploy"}) for _ in range(2))
+
+    [reason] = why(place, second)["reasons"]
+
+    assert reason == {
+        "code": "group",
+        "message": f"group deploy is at its limit 1, behind job {first} (queued)",
+        "job_ids": [first],
+    }
+
+
+def test_an_array_waits_for_its_parts_and_a_part_for_a_seat(place: Place) -> None:
+    array = place.submit(array=3, max_parallel=1)
+    children = place.job(array)["children"]
+
+    assert [reason["message"] for reason in why(place, array)["reasons"]] == ["3 of its parts have no verdict yet"]
+    [limit] = why(place, children[-1])["reasons"]
+    assert limit == {"code": "limit", "message": "max_parallel of its array is 1, and so many parts are queued or run"}
 
 
 def test_a_job_that_was_passed_over_is_told_what_is_not_free(place: Place) -> None:

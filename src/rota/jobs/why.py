@@ -52,7 +52,10 @@ def _held_back(standing: Standing, now: datetime) -> Iterator[Reason]:
     if standing.is_undecided:
         yield _undecided(standing)
     if standing.unmet:
-        yield Reason(ReasonCode.NEEDS, f"waits for the end of {_count(standing.unmet, 'other job')}")
+        behind = _named(standing.needed, standing.unmet)
+        yield Reason(ReasonCode.NEEDS, f"waits for {behind}", job_ids=[one.job_id for one in standing.needed])
+    elif standing.parts_left:
+        yield Reason(ReasonCode.NEEDS, f"{standing.parts_left} of its parts have no verdict yet")
     if standing.ready_at is not None:
         left_s = (parse_timestamp(standing.ready_at) - now).total_seconds()
         when = f"in {max(0.0, left_s):.0f} s" if left_s < _SOON_S else f"at {standing.ready_at}"
@@ -60,14 +63,23 @@ def _held_back(standing: Standing, now: datetime) -> Iterator[Reason]:
             yield Reason(ReasonCode.BACKOFF, f"backoff, try {standing.tries + 1} {when}", at=standing.ready_at)
         elif left_s > 0:
             yield Reason(ReasonCode.NOT_BEFORE, f"not before {standing.ready_at}", at=standing.ready_at)
-    if standing.is_seated:
-        return
+    if not standing.is_seated:
+        yield from _for_seats(standing)
+    if standing.rate_opens_at is not None and parse_timestamp(standing.rate_opens_at) > now:
+        rate = f"{standing.rate_count} in {standing.rate_per_s:g} s"
+        message = f"group {standing.group_name} lets in {rate}; the next at {standing.rate_opens_at}"
+        yield Reason(ReasonCode.LIMIT, message, at=standing.rate_opens_at)
+
+
+def _for_seats(standing: Standing) -> Iterator[Reason]:
+    """Who has the seats that it waits for."""
     if standing.group_limit is not None and standing.holder_count >= standing.group_limit:
         behind = _named(standing.holders, standing.holder_count)
         message = f"group {standing.group_name} is at its limit {standing.group_limit}, behind {behind}"
         yield Reason(ReasonCode.GROUP, message, job_ids=[holder.job_id for holder in standing.holders])
     if standing.parallel_max is not None and standing.parts_seated >= standing.parallel_max:
-        yield Reason(ReasonCode.LIMIT, f"{standing.parallel_max} parts of its array may run at once, and do")
+        message = f"max_parallel of its array is {standing.parallel_max}, and so many parts are queued or run"
+        yield Reason(ReasonCode.LIMIT, message)
 
 
 def facts_of(worker: Worker) -> WorkerFacts:
@@ -157,7 +169,3 @@ def _named(neighbours: Sequence[Neighbour], count: int) -> str:
         return f"job {told[0]}"
     more = [f"{count - len(told)} more"] if count > len(told) else []
     return f"{count} jobs: {', '.join(told + more)}"
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

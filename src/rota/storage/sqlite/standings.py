@@ -1,6 +1,7 @@
 """Where jobs stand, read from the Job service's tables. See the port, `rota.storage.stores.standings`."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import islice, takewhile
 
 import apsw
@@ -8,6 +9,7 @@ import msgspec
 
 from rota.protocol.ids import JobId
 from rota.protocol.states import JobState
+from rota.protocol.wire import timestamp
 from rota.storage.sqlite.candidates import candidates
 from rota.storage.sqlite.database import Database
 from rota.storage.sqlite.placement import read_key
@@ -39,17 +41,35 @@ def _standing(connection: apsw.Connection, job: JobId) -> Standing | None:
     if row is None:
         return None
     (_, state, environment, queue, executor, demand, tries, was_offered, undecided, unmet, ready_at, seated, group,
-     limit, parallel_max, parent, is_passed_over, reserved_by) = row  # fmt: skip
+     limit, parallel_max, parent, is_passed_over, reserved_by, parts_left, rate_count, rate_per_s) = row  # fmt: skip
     whose = {"environment": environment, "group": group}
-    holders = [] if group is None else every(connection, SQL["holders"], whose | {"limit": _NAMED_MAX})
+    holders = [] if group is None else _neighbours(connection, "holders", whose)
     return Standing(
         job, JobState(state), environment, queue, read_key(environment, executor, demand),
         tries, bool(was_offered), bool(undecided), unmet, ready_at, bool(seated), group, limit, parallel_max,
-        [Neighbour(other, name, JobState(its)) for other, name, its in holders],
+        holders,
         only(connection, SQL["holder_count"], whose)[0] if holders else 0,
         0 if parallel_max is None else only(connection, SQL["parts_seated"], {"parent": parent})[0],
         bool(is_passed_over), reserved_by,
+        _neighbours(connection, "needed", {"job": job}) if unmet else [], parts_left, rate_count, rate_per_s,
+        _opens_at(connection, whose, rate_count, rate_per_s),
     )  # fmt: skip
+
+
+def _neighbours(connection: apsw.Connection, statement: str, whose: dict[str, str | None]) -> list[Neighbour]:
+    """The first few."""
+    rows = every(connection, SQL[statement], whose | {"limit": _NAMED_MAX})
+    return [Neighbour(job, name, JobState(state)) for job, name, state in rows]
+
+
+def _opens_at(
+    connection: apsw.Connection, whose: dict[str, str | None], count: int | None, per_s: float | None
+) -> str | None:
+    """When the group's rate lets the next one in; None where it has none, or is open."""
+    if count is None or per_s is None:
+        return None
+    start = first(connection, SQL["starts"], whose | {"count": count})
+    return None if start is None else timestamp(datetime.fromtimestamp(start[0] + per_s, UTC))
 
 
 def _line(connection: apsw.Connection, job: JobId, queues: Sequence[int], now: str) -> Line | None:

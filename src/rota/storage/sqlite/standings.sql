@@ -1,6 +1,7 @@
 -- name: standing
 SELECT j.id, j.state, j.environment, j.queue_key, k.executor, k.demand, j.tries, j.attempt_id IS NOT NULL, j.undecided, j.unmet, j.ready_at,
-       j.seated, j.group_name, j.group_limit, j.parallel_max, j.parent_id, j.passed_over_at IS NOT NULL, j.reserved_by
+       j.seated, j.group_name, j.group_limit, j.parallel_max, j.parent_id, j.passed_over_at IS NOT NULL, j.reserved_by,
+       j.parts_left, j.rate_count, j.rate_per_s
   FROM job j JOIN queue_key k ON k.id = j.queue_key WHERE j.id = :job;
 
 -- name: holders
@@ -11,6 +12,16 @@ SELECT id, name, state FROM job INDEXED BY job_group_seated
 -- name: holder_count
 SELECT count(*) FROM job INDEXED BY job_group_seated
  WHERE environment = :environment AND group_name = :group AND seated = 1;
+
+-- name: needed
+-- A few of the jobs whose ends it waits for.
+SELECT n.needs_id, j.name, j.state FROM need n JOIN job j ON j.id = n.needs_id
+ WHERE n.job_id = :job AND n.open = 1 ORDER BY n.needs_id LIMIT :limit;
+
+-- name: starts
+-- When so many of its group had been let in, as its rate allows: until that is too long ago.
+SELECT at_s FROM group_start WHERE environment = :environment AND group_name = :group
+ ORDER BY at_s DESC LIMIT 1 OFFSET :count - 1;
 
 -- name: parts_seated
 SELECT count(*) FROM job INDEXED BY job_part_seated

@@ -26,6 +26,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     `holders` have the seats of its group (a few of them, `holder_count` in all), `parts_seated` those of its array.
     `is_passed_over`: a worker that fits had no room for it; `reserved_by`: that one keeps itself free for it.
+    `needed` are a few of its `unmet` needs. `parts_left`: so many parts of the array that it is have no verdict yet.
+    `rate_opens_at`: when its group's rate lets another one in.
     """
 
     job_id: JobId
@@ -47,6 +49,11 @@ class Standing(msgspec.Struct, frozen=True):
     parts_seated: int = 0
     is_passed_over: bool = False
     reserved_by: WorkerId | None = None
+    needed: list[Neighbour] = []
+    parts_left: int | None = None
+    rate_count: int | None = None
+    rate_per_s: float | None = None
+    rate_opens_at: str | None = None
 
 
 class Line(msgspec.Struct, frozen=True):
