@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from rota.http.gathered import Gathered
 from rota.protocol.problems import Problem, TooLarge, Unavailable, Unparsable
 from rota.protocol.wire import encode
 
@@ -54,7 +55,7 @@ class BoundedHead(HttpToolsProtocol):
         return type("BoundedHead", (cls,), {"limits": limits})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        super().connection_made(transport)
+        super().connection_made(Gathered(transport, self.loop))  # type: ignore[arg-type]  # it is one to uvicorn
         if len(self.connections) > self.limits.connections_max:
             self._refuse(Unavailable("There are too many connections now."), linger_s=0)
         else:
