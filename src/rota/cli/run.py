@@ -95,10 +95,17 @@ def command(
             return code
 
     try:
-        code = asyncio.run(submit_and_watch(make_spec(WholeOptions(**options), os.environ)))
+        code = asyncio.run(submit_and_watch(checked(make_spec(WholeOptions(**options), os.environ), fetch)))
     except KeyboardInterrupt:
         raise interrupted(submitted[0].id if submitted else None) from None
     ctx.exit(code)
+
+
+def checked(spec: dict[str, Any], fetch: Path | None) -> dict[str, Any]:
+    """The spec. Raises click.UsageError where there is no one job to fetch from."""
+    if fetch is not None and ("array" in spec or "matrix" in spec):
+        raise click.UsageError("--fetch is for one job; `rota artifacts` fetches those of a part.")
+    return spec
 
 
 async def submit(client: "AsyncClient", spec: dict[str, Any]) -> "AsyncJob":

@@ -1,6 +1,7 @@
 """`rota submit --file`: specs out of a file, as the API takes them: JSON, or TOML."""
 
 import json
+import math
 import sys
 import tomllib
 from typing import Any
@@ -21,6 +22,8 @@ def read_specs(file: str) -> tuple[list[dict[str, Any]], bool]:
         read: Any = tomllib.loads(text) if file.endswith(".toml") else json.loads(text)
     except (ValueError, RecursionError) as error:  # both decoders' own errors are ValueErrors
         raise click.UsageError(f"--file: {file} cannot be read: {error}.") from None
+    if (odd := _not_finite(read)) is not None:
+        raise click.UsageError(f"--file: {file} holds the number {odd}, which no field takes.")
     if isinstance(read, list):
         read = {"jobs": read}
     if not isinstance(read, dict):
@@ -32,6 +35,14 @@ def read_specs(file: str) -> tuple[list[dict[str, Any]], bool]:
         other = next(field for field in read if field != "jobs")
         raise click.UsageError(f"--file: `{other}` stands beside `jobs` in {file}; put it into the specs.")
     return jobs, "jobs" in read
+
+
+def _not_finite(value: Any) -> float | None:  # noqa: ANN401  (any JSON)
+    """A number that is none, or has no end: JSON has no word for it, and it would be left out in silence."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((odd for one in inner if (odd := _not_finite(one)) is not None), None)
 
 
 def _read(file: str) -> str:

@@ -99,7 +99,7 @@ class Arrived:
             try:
                 await asyncio.wait_for(changed.wait(), wait_s)
             except TimeoutError:
-                return Arrivals(self._mark, [])
+                return Arrivals(mark, [])
         if not self._oldest <= mark <= self._mark:
             return Arrivals(self._mark, [], missed=True)
         recent = [self._recent[index] for index in range(mark - self._oldest, len(self._recent))]

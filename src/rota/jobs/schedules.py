@@ -232,6 +232,7 @@ class Schedules:
         return times(schedule.cron, schedule.every_s, schedule.timezone, anchor_at, self._world.now())
 
     def _check(self, schedule: Schedule) -> None:
+        self._jobs.policies.check(schedule.spec.policy, "spec.policy")
         check_schedule(
             schedule.cron, schedule.every_s, schedule.timezone, schedule.overlap, schedule.missed, schedule.spec
         )

@@ -206,6 +206,8 @@ class JobService:
         outcomes = await self._store.decide(decisions, timestamp(self._world.now()))
         await self.queues.learn([outcome.key for outcome in outcomes if outcome.key is not None])
         self.note([], outcomes)
+        if any(decision.verdict is not None for decision in decisions):
+            self.porter.look()  # whom a verdict let through may wait for a time yet, its own or its group's rate
 
     async def lose(self, attempts: Sequence[AttemptId], why: str) -> None:
         """End these leases. The statement is guarded: a finish that came first wins."""

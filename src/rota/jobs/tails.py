@@ -44,6 +44,8 @@ async def _tail(attempt: AttemptId, store: JobStore, blobs: BlobStore) -> str:
         if output is not None and output.content is not None:
             return last_lines(output.content)
         size = await blobs.size(attempt, "")
+        if not size:
+            return ""
         pieces = [piece async for piece in blobs.read(attempt, "", max(0, size - TAIL_SIZE_BYTES), size)]
         return last_lines(b"".join(pieces))
     except Problem as problem:

@@ -24,7 +24,7 @@ class Ended(Answer, frozen=True):
     attempts that were started and that were lost since the job was submitted or retried by a person, `refusals` those
     that were refused in a row. `by_rule`: how often each rule of its `retry` has led to another try. `log_tail`: the
     last lines of the log, where its spec makes the decision hang on them. `cancel_requested`: somebody wants no more of
-    it, and its result came first.
+    it, and its result came first; `is_overdue`: its deadline had passed before it ended.
     """
 
     job_id: JobId
@@ -40,6 +40,7 @@ class Ended(Answer, frozen=True):
     by_rule: list[int] = []
     log_tail: str | None = None
     cancel_requested: bool = False
+    is_overdue: bool = False
 
 
 class EndedJobs(Answer, frozen=True):

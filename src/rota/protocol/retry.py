@@ -27,7 +27,7 @@ Delay = Annotated[float, Meta(ge=0, le=10 * 365 * 86400)]
 Codes = list[int | str]
 """Exit codes, each a number or a range such as "100-120", both ends included."""
 
-_RANGE = re.compile(r"(\d{1,10})-(\d{1,10})")
+_RANGE = re.compile(r"([0-9]{1,10})-([0-9]{1,10})")
 _CODE_MIN, _CODE_MAX = -(2**31), 2**32
 _REAL_TIME = re.compile(r"SIGRTMIN(\+\d{1,2})?")
 

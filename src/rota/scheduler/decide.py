@@ -16,15 +16,16 @@ def decide(ended: Ended, chance: float = 0.0) -> Decision:
     """The scheduler's word; `chance`, from 0 to 1, spreads the pauses.
 
     An exit code of `success_exit_codes` succeeds. Of all else `retry` says whether it is tried again; a lost attempt
-    that it says nothing about is, while its limit is not reached. What somebody cancelled or has expired never is.
+    that it says nothing about is, while its limit is not reached. What somebody cancelled or has expired never is, and
+    what ended only after its deadline is failed.
     """
     if is_refused(ended):
         return _after_refusal(ended, chance)
-    if succeeded(ended):
+    if succeeded(ended) and not ended.is_overdue:
         told = f"try {ended.tries} succeeded" if ended.tries > 1 and ended.spec.awaits_verdict else None
         return verdict(ended, Verdict.SUCCEEDED, told)
     if ended.cancel_requested or ended.state in {JobState.CANCELLED, JobState.EXPIRED}:
-        is_late = ended.state is JobState.FINISHED and ended.spec.awaits_verdict
+        is_late = ended.state is JobState.FINISHED and ended.spec.awaits_verdict and not ended.is_overdue
         return verdict(ended, Verdict.FAILED, "cancelled while it ran; not tried again" if is_late else None)
     if ended.spec.retry is not None:
         return _by_rules(ended, ended.spec.retry, chance)

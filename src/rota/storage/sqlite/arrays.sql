@@ -32,7 +32,10 @@ UPDATE job SET state = 'cancelled', cancel_requested = 1, undecided = 1, message
 RETURNING id;
 
 -- name: held_parts
-SELECT id FROM job INDEXED BY job_part_state WHERE parent_id = :parent AND state IN ('assigned', 'running');
+-- Or whose results came first, and the scheduler may want another try.
+SELECT id FROM job INDEXED BY job_part_state
+ WHERE parent_id = :parent AND cancel_requested = 0
+   AND (state IN ('assigned', 'running') OR (state = 'finished' AND verdict IS NULL AND undecided = 1));
 
 -- name: ended_parts
 SELECT id, undecided FROM job INDEXED BY job_part_state
@@ -41,8 +44,8 @@ SELECT id, undecided FROM job INDEXED BY job_part_state
 
 -- name: reopen
 -- Parts of it are run again: it ends with the last of them.
-UPDATE job SET state = 'waiting', verdict = NULL, decided_at = NULL, message = NULL, cancel_requested = 0, unmet = 0,
-       parts_left = parts_left + :parts
+UPDATE job SET state = 'waiting', verdict = NULL, decided_at = NULL, message = NULL, cancel_requested = 0,
+       unmet = iif(state = 'waiting', unmet, 0), parts_left = parts_left + :parts
  WHERE id = :parent AND parts_left IS NOT NULL AND undecided = 0 AND state IN ('waiting', 'finished', 'cancelled')
 RETURNING id;
 

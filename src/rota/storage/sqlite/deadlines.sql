@@ -4,7 +4,8 @@ SELECT id FROM job INDEXED BY job_deadline
  ORDER BY deadline_at LIMIT :limit;
 
 -- name: overdue
-UPDATE job SET state = 'expired', undecided = 1, message = 'It had not started by its deadline.'
+UPDATE job SET state = 'expired', undecided = 1, message = CASE WHEN tries = 0 THEN 'It had not started by its deadline.'
+       ELSE 'It had not ended by its deadline, after ' || tries || CASE tries WHEN 1 THEN ' try.' ELSE ' tries.' END END
  WHERE id = :job AND parts_left IS NULL AND state IN ('waiting', 'queued')
 RETURNING id;
 

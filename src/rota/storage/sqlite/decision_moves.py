@@ -65,7 +65,7 @@ def retry(connection: apsw.Connection, job: JobId, expires_at: str | None, at: s
     moved(connection, EventType.JOB_RETRIED, job, at)
     run_again(connection, job)
     outcomes = [] if parent is None else [reopen(connection, parent, was_decided=not undecided)]
-    lacking = look_up(connection, job, anew=True)
+    lacking = look_up(connection, parent or job, anew=parent is None)  # parts share those of the array
     came = arrive(connection, job, at) if lacking is None else give_up(connection, job, lacking)
     own = next((outcome for outcome in came if outcome.job_id == job), Outcome(job, JobState.WAITING))
     return [own, *outcomes, *(outcome for outcome in came if outcome is not own)]

@@ -83,16 +83,16 @@ def fill_seats(
 ) -> list[Outcome]:
     """A seat of the group, or of the array, is free: whoever is next takes it."""
     limit: dict[str, str | int | None] = {"limit": _LOOKED_AT_MAX}
-    waiting = [] if group is None else every(
-        connection, SQL["next_of_group"], limit | {"environment": environment, "group_name": group}
-    )  # fmt: skip
+    whose = limit | {"environment": environment, "group_name": group}
+    lines = () if group is None else ("seated_of_group", "next_of_group")
+    waiting = [row for line in lines for row in every(connection, SQL[line], whose)]
     waiting += [] if parent is None else every(connection, SQL["next_parts"], limit | {"parent": parent})
     outcomes: list[Outcome] = []
     for (job,) in waiting:
         outcome = release(connection, job, now)
         if outcome is not None:
             outcomes.append(outcome)
-        elif group is None or parent is None:
+        elif group is None:
             break  # the same seat holds all behind it
     if group is not None and len(outcomes) >= _LOOKED_AT_MAX:
         _set_alarm(connection, environment, group, now)  # a rate that opened for many: on with it in the next round

@@ -81,9 +81,16 @@ UPDATE job SET ready_at = NULL WHERE id = :job;
 SELECT min(ready_at) FROM job INDEXED BY job_ready
  WHERE state = 'waiting' AND undecided = 0 AND unmet = 0 AND ready_at IS NOT NULL;
 
+-- name: seated_of_group
+-- Those that hold their seats between two tries, and wait for the group's rate alone.
+SELECT id FROM job INDEXED BY job_group_seated
+ WHERE environment = :environment AND group_name = :group_name AND seated = 1
+   AND state = 'waiting' AND undecided = 0 AND unmet = 0 AND ready_at IS NULL
+ ORDER BY priority DESC, id LIMIT :limit;
+
 -- name: next_of_group
 SELECT id FROM job INDEXED BY job_group_next
- WHERE environment = :environment AND group_name = :group_name
+ WHERE environment = :environment AND group_name = :group_name AND seated = 0
    AND state = 'waiting' AND undecided = 0 AND unmet = 0 AND ready_at IS NULL
  ORDER BY priority DESC, id LIMIT :limit;
 

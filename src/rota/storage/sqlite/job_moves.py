@@ -137,10 +137,10 @@ def _again(connection: apsw.Connection, claim: Claim) -> list[Leased]:
     rows = every(connection, SQL["requested"], asked)
     if not all(state in HELD and incarnation == claim.incarnation for *_, state, incarnation in rows):
         return []
-    for attempt in (row[0] for row in rows if row[5] == AttemptState.DETACHED):
+    for attempt, job in ((row[0], row[1]) for row in rows if row[5] == AttemptState.DETACHED):
         back = {"attempt": attempt, "worker": claim.worker_id, "trace": traced(claim.at, "returned", "asked again")}
         if first(connection, SQL["return_attempt"], back) is not None:
-            moved(connection, EventType.JOB_RETURNED, JobId(rows[0][1]), claim.at)
+            moved(connection, EventType.JOB_RETURNED, JobId(job), claim.at)
     return [_leased(connection, *row[:5]) for row in rows]
 
 

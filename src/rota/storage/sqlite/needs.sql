@@ -36,7 +36,7 @@ RETURNING id;
 -- name: graph
 -- Who goes down with it: arrays first, and with them their parts.
 SELECT id, parts_left FROM job WHERE graph_id = :graph AND parent_id IS NULL AND id <> :job
-   AND state IN ('waiting', 'queued', 'assigned', 'running')
+   AND (state IN ('waiting', 'queued', 'assigned', 'running') OR (state = 'finished' AND undecided = 1))
  ORDER BY parts_left IS NULL, id;
 
 -- name: known

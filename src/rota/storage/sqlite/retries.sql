@@ -1,6 +1,7 @@
 -- name: undecided
 SELECT job.id, job.attempt_id, job.state, job.spec, job.result, job.tries - coalesce(retried.tries_before, 0),
-       job.losses, attempt.state, attempt.worker_id, job.refusals, retried.by_rule, job.cancel_requested
+       job.losses, attempt.state, attempt.worker_id, job.refusals, retried.by_rule, job.cancel_requested,
+       job.deadline_at IS NOT NULL AND job.message IS 'It had not ended by its deadline.'  -- as deadlines.sql tells it
   FROM job INDEXED BY job_undecided
   LEFT JOIN retried ON retried.job_id = job.id
   LEFT JOIN attempt ON attempt.id = job.attempt_id
@@ -48,5 +49,6 @@ ON CONFLICT (job_id) DO UPDATE SET by_rule = excluded.by_rule, moved = max(moved
 
 -- name: run_again
 -- A person wants it: what was tried before does not count.
-INSERT INTO retried (job_id, tries_before) SELECT id, tries FROM job WHERE id = :job AND tries > 0
+INSERT INTO retried (job_id, tries_before) SELECT id, tries FROM job
+ WHERE id = :job AND (tries > 0 OR EXISTS (SELECT 1 FROM retried WHERE job_id = :job))
 ON CONFLICT (job_id) DO UPDATE SET tries_before = excluded.tries_before, by_rule = '[]', moved = 0;

@@ -25,11 +25,11 @@ _counts = msgspec.json.Decoder(list[int])
 
 def ended(row: tuple[Any, ...]) -> Ended:
     """What the scheduler is told of a row of `undecided`."""
-    job, attempt, state, spec, result, tries, losses, attempt_state, worker, refusals, by_rule, cancel = row
+    job, attempt, state, spec, result, tries, losses, attempt_state, worker, refusals, by_rule, cancel, overdue = row
     return Ended(
         job, attempt, JobState(state), _spec.decode(spec), None if result is None else _result.decode(result),
         tries, losses, None if attempt_state is None else AttemptState(attempt_state), worker, refusals,
-        _counts.decode(by_rule or "[]"), None, bool(cancel),
+        _counts.decode(by_rule or "[]"), None, bool(cancel), bool(overdue),
     )  # fmt: skip
 
 

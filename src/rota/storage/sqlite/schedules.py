@@ -141,7 +141,9 @@ def _start(
     if overlap is Overlap.REPLACE:
         ends = [end for job, _ in before for end in _cancelled(connection, JobId(job))]
         outcomes += [end for end in ends if end.problem is None]  # what has ended already waits for its verdict
-    waiting = set(moves.submit(connection, run.jobs, repeatable).waiting)
+    made = moves.submit(connection, run.jobs, repeatable)
+    waiting = set(made.waiting)
+    outcomes += made.outcomes
     own = run.jobs[0].id
     connection.execute(SQL["mark_run"], {"name": name, "due_at": run.due_at, "job": own})
     connection.execute(SQL["count_run"], named | {"job": own})

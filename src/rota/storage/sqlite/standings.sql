@@ -15,7 +15,9 @@ SELECT count(*) FROM job INDEXED BY job_group_seated
 
 -- name: needed
 -- A few of the jobs whose ends it waits for.
-SELECT n.needs_id, j.name, j.state FROM need n JOIN job j ON j.id = n.needs_id
+-- One of another environment is told by its id alone: its name is none of this one's.
+SELECT n.needs_id, iif(j.environment = own.environment, j.name, NULL), j.state
+  FROM need n JOIN job j ON j.id = n.needs_id JOIN job own ON own.id = n.job_id
  WHERE n.job_id = :job AND n.open = 1 ORDER BY n.needs_id LIMIT :limit;
 
 -- name: starts
