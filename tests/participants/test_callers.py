@@ -42,6 +42,8 @@ def allowed(route: Route) -> set[str]:
         ("/api/v1/doctor", {"administrator"}),
         ("/api/v1/backups", {"administrator"}),
         ("/api/v1/jobs", READS if method == "get" else WRITES),
+        ("/api/v1/schedules", READS if method == "get" else WRITES),
+        ("/api/v1/webhooks", RULES),
         ("/api/", READS if method == "get" else RULES),
     ):
         if path.startswith(beginning):

@@ -27,6 +27,9 @@ class LogSource:
         self._blobs, self._attempt, self._path, self._content = blobs, attempt, path, content
         self._sha256 = sha256
 
+    def __repr__(self) -> str:
+        return f"LogSource({self.size_bytes} bytes)"
+
     async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes from `start` up to `end` (excluded), in pieces. Raises Damaged."""
         if self._content is not None:

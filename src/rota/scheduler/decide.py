@@ -19,7 +19,7 @@ def decide(ended: Ended, chance: float = 0.0) -> Decision:
     that it says nothing about is, while its limit is not reached. What somebody cancelled or has expired never is, and
     what ended only after its deadline is failed.
     """
-    if is_refused(ended):
+    if is_refused(ended) and not ended.cancel_requested:
         return _after_refusal(ended, chance)
     if succeeded(ended) and not ended.is_overdue:
         told = f"try {ended.tries} succeeded" if ended.tries > 1 and ended.spec.awaits_verdict else None
