@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from rota import __version__
 from rota.http.routes import ADMINS, PEOPLE, SUBMITTERS
 from rota.protocol.environment import Caller
-from rota.protocol.problems import Forbidden, NotFound, Problem, Unauthenticated
+from rota.protocol.problems import Forbidden, Problem, Unauthenticated
 from rota.web import session, static_files, words
 from rota.web.api import Api
 from rota.web.session import Form
@@ -184,8 +184,3 @@ def _to_login(request: Request) -> Response:
 def _template(name: str) -> str | None:
     file = resources.files(__package__).joinpath("templates", name)
     return file.read_text(encoding="utf-8") if file.is_file() else None
-
-
-def nothing_here(path: str) -> NotFound:
-    """The problem of an address that leads nowhere."""
-    return NotFound(f"There is nothing at {path[:200]}.")

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from rota.protocol.job import Attempt, Job
+from rota.protocol.job import Job
 from rota.protocol.job_finished import Reason, Result
 from rota.protocol.schedule import Schedule
 from rota.protocol.states import JobState
@@ -34,11 +34,6 @@ def ending(result: Result | None) -> str:
     return str(result.reason).replace("_", " ")
 
 
-def has_ended(job: Job) -> bool:
-    """Whether nothing more will happen to it by itself."""
-    return job.is_over
-
-
 def duration(seconds: float | None) -> str:
     """`0.21 s`, `12 s`, `3 min 4 s`, `2 h 5 min`."""
     if seconds is None:
@@ -54,11 +49,6 @@ def duration(seconds: float | None) -> str:
             parts.append(f"{whole // size} {unit}")
             whole %= size
     return " ".join([*parts, f"{whole} s"][:2])
-
-
-def took_s(attempt: Attempt) -> float | None:
-    """How long the job's processes ran in this attempt; None where it has not ended."""
-    return None if attempt.result is None else attempt.result.usage.wall_s
 
 
 def ago(at: str | None) -> str:
